@@ -1,0 +1,38 @@
+package runner
+
+import "fmt"
+
+// discontinuity says why the state that a plan was made from is not the one the
+// last run left, or "" where it continues it. With a fresh TF_DATA_DIR or a
+// changed backend Terraform plans to create everything again, as plain
+// additions: only memory can tell.
+func discontinuity(last, now stateMemory) string {
+	switch {
+	case last.Identity == "":
+		return "" // the first time this workspace is seen
+	case now.Identity != last.Identity:
+		return fmt.Sprintf("the backend changed from %s to %s", last.Identity, now.Identity)
+	case last.Resources > 0 && now.Resources == 0 && now.Lineage == "":
+		return fmt.Sprintf("the state is empty and the last run left %s in it", count(last.Resources, "resource"))
+	case last.Lineage != "" && now.Lineage != last.Lineage:
+		return fmt.Sprintf("the state has another lineage: %s, it was %s", orNone(now.Lineage), last.Lineage)
+	case now.Serial < last.Serial:
+		return fmt.Sprintf("the state went back to serial %d, it was %d", now.Serial, last.Serial)
+	}
+	return ""
+}
+
+func orNone(s string) string {
+	if s == "" {
+		return "none"
+	}
+	return s
+}
+
+// count writes "1 resource", "2 resources".
+func count(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
+}

@@ -1,0 +1,130 @@
+package runner
+
+import (
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"go.etcd.io/bbolt"
+)
+
+// repositoryMemory is what the journal knows of a repository.
+type repositoryMemory struct {
+	Head     string `json:"head"` // the last commit whose pass came to its end
+	HeldRun  string `json:"held_run,omitempty"`
+	Attempts int    `json:"attempts,omitempty"` // passes in a row that ended with a failure worth retrying
+}
+
+// memory is what the journal knows of a unit between runs. A unit is compared
+// with its own last converged commit, so that one that failed or waits is not
+// forgotten by a later commit that leaves it alone.
+type memory struct {
+	Repository string `json:"repository"`
+	ID         string `json:"id"`
+	Kind       Kind   `json:"kind"`
+	Dir        string `json:"dir,omitempty"`
+	Workspace  string `json:"workspace,omitempty"`
+	Path       string `json:"path,omitempty"`
+	Cluster    string `json:"cluster,omitempty"`
+
+	Converged string      `json:"converged,omitempty"` // commit last applied, or found unchanged
+	Taken     *taken      `json:"taken,omitempty"`     // how the last run left it, where that was not convergence
+	State     stateMemory `json:"state"`
+	Outputs   outputs     `json:"outputs,omitempty"` // the last good ones
+	Plan      *heldPlan   `json:"plan,omitempty"`    // the saved plan that waits
+	Intent    *intent     `json:"intent,omitempty"`  // an apply that was started and not recorded as ended
+	Departed  *departed   `json:"departed,omitempty"`
+
+	Inventory json.RawMessage `json:"inventory,omitempty"` // of a manifest set: what it may prune
+}
+
+// taken is how a run left a unit that did not converge.
+type taken struct {
+	Run    string `json:"run"`
+	Commit string `json:"commit"`
+	Status Status `json:"status"`
+	// Began is true where an apply had started: what failed after that is not
+	// tried again until a person or a commit asks.
+	Began bool `json:"began,omitempty"`
+}
+
+// stateMemory is what the last run saw of a workspace's state. A state that does
+// not continue it is held (continuity.go).
+type stateMemory struct {
+	Identity  string `json:"identity,omitempty"` // backend, its configuration, Terraform workspace
+	Lineage   string `json:"lineage,omitempty"`
+	Serial    uint64 `json:"serial,omitempty"`
+	Resources int    `json:"resources,omitempty"`
+}
+
+// heldPlan is a saved plan that waits for a person, with everything it was made
+// from. It is applied only where all of that still holds.
+type heldPlan struct {
+	File    string    `json:"file,omitempty"` // "" where the plan has no changes and only the hold needs an answer
+	Digest  string    `json:"digest,omitempty"`
+	Commit  string    `json:"commit"`
+	Inputs  string    `json:"inputs"` // digest of variables and tool
+	Destroy bool      `json:"destroy,omitempty"`
+	Made    time.Time `json:"made"`
+	// Accepts is the state that the person accepts by approving.
+	Accepts stateMemory `json:"accepts"`
+}
+
+// intent is durable before an apply starts and goes when its end is recorded.
+type intent struct {
+	Run     string    `json:"run"`
+	Digest  string    `json:"digest"` // of the plan file
+	Lineage string    `json:"lineage"`
+	Serial  uint64    `json:"serial"`
+	Started time.Time `json:"started"`
+}
+
+// departed marks a unit that the branch no longer has.
+type departed struct {
+	Why  string `json:"why"`  // destroy, manifests or orphaned
+	From string `json:"from"` // the last commit that had it
+}
+
+func getMemory(tx *bbolt.Tx, repository, unit string) (*memory, error) {
+	m := &memory{Repository: repository, ID: unit}
+	if _, err := getJSON(tx.Bucket(unitsBucket), unitKey(repository, unit), m); err != nil {
+		return nil, fmt.Errorf("read what is known of %s: %w", unit, err)
+	}
+	return m, nil
+}
+
+func putMemory(tx *bbolt.Tx, m *memory) error {
+	if err := putJSON(tx.Bucket(unitsBucket), unitKey(m.Repository, m.ID), m); err != nil {
+		return fmt.Errorf("remember %s: %w", m.ID, err)
+	}
+	return nil
+}
+
+func forget(tx *bbolt.Tx, repository, unit string) error {
+	return tx.Bucket(unitsBucket).Delete(unitKey(repository, unit))
+}
+
+// memories returns everything known of a repository's units, by id.
+func memories(tx *bbolt.Tx, repository string) (map[string]*memory, error) {
+	all := map[string]*memory{}
+	prefix := unitKey(repository, "")
+	c := tx.Bucket(unitsBucket).Cursor()
+	for k, v := c.Seek(prefix); k != nil && len(k) >= len(prefix) && string(k[:len(prefix)]) == string(prefix); k, v = c.Next() {
+		m := &memory{}
+		if err := json.Unmarshal(v, m); err != nil {
+			return nil, fmt.Errorf("read what is known of %s: %w", k[len(prefix):], err)
+		}
+		all[m.ID] = m
+	}
+	return all, nil
+}
+
+func getRepository(tx *bbolt.Tx, name string) (repositoryMemory, error) {
+	var m repositoryMemory
+	_, err := getJSON(tx.Bucket(reposBucket), []byte(name), &m)
+	return m, err
+}
+
+func putRepository(tx *bbolt.Tx, name string, m repositoryMemory) error {
+	return putJSON(tx.Bucket(reposBucket), []byte(name), m)
+}
