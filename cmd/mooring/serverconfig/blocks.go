@@ -1,0 +1,126 @@
+package serverconfig
+
+import (
+	"fmt"
+
+	"github.com/hashicorp/hcl/v2"
+)
+
+var terraformSchema = attributes("path", "releases_url", "public_key")
+
+func (d *decoder) terraform(body hcl.Body) Terraform {
+	at := d.content(body, terraformSchema).Attributes
+	return Terraform{
+		Path:        d.existing(at["path"]),
+		ReleasesURL: d.httpURL(at["releases_url"]),
+		PublicKey:   string(d.pem(at["public_key"])),
+	}
+}
+
+var clusterSchema = attributes("kubeconfig", "context", "in_cluster", "default", "allow_exec")
+
+func (d *decoder) cluster(b *hcl.Block) Cluster {
+	at := d.content(b.Body, clusterSchema).Attributes
+	c := Cluster{
+		Name:       b.Labels[0],
+		Kubeconfig: d.existing(at["kubeconfig"]),
+		Context:    d.text(at["context"]),
+		InCluster:  d.flag(at["in_cluster"]),
+		Default:    d.flag(at["default"]),
+		AllowExec:  d.flag(at["allow_exec"]),
+	}
+	switch {
+	case at["kubeconfig"] == nil && !c.InCluster:
+		d.fail(b.DefRange, "Cluster without an address", fmt.Sprintf("Cluster %q needs kubeconfig = \"path\", or in_cluster = true where Mooring runs inside it. $KUBECONFIG is never read.", c.Name))
+	case at["kubeconfig"] != nil && c.InCluster:
+		d.fail(at["kubeconfig"].NameRange, "Cluster with two addresses", fmt.Sprintf("Cluster %q has both kubeconfig and in_cluster: keep one.", c.Name))
+	case c.Context != "" && c.InCluster:
+		d.fail(at["context"].NameRange, "Context without a kubeconfig", "A context is chosen from a kubeconfig; in_cluster has none.")
+	}
+	return c
+}
+
+var repositorySchema = &hcl.BodySchema{
+	Attributes: append([]hcl.AttributeSchema{{Name: "url", Required: true}}, attributes(
+		"branch", "poll", "apply", "auto_apply", "require", "direct_push", "username", "token", "ssh_key",
+		"ssh_key_passphrase", "known_hosts", "ca_bundle", "env", "init_env").Attributes...),
+	Blocks: []hcl.BlockHeaderSchema{{Type: "forge", LabelNames: []string{"kind"}}},
+}
+
+func (d *decoder) repository(b *hcl.Block) Repository {
+	content := d.content(b.Body, repositorySchema)
+	at := content.Attributes
+	r := Repository{
+		Name:             b.Labels[0],
+		URL:              d.gitURL(at["url"]),
+		Branch:           d.branch(at["branch"]),
+		Poll:             d.duration(at["poll"], DefaultPoll, minPoll),
+		Apply:            d.oneOf(at["apply"], "after_merge", "before_merge", "never"),
+		AutoApply:        d.oneOf(at["auto_apply"], "no_destroy", "always", "never"),
+		DirectPush:       d.oneOf(at["direct_push"], "apply", "hold"),
+		Require:          d.require(at["require"]),
+		Env:              d.envNames(at["env"]),
+		InitEnv:          d.envNames(at["init_env"]),
+		Username:         d.login(at["username"]),
+		Token:            d.secret(at["token"]),
+		SSHKey:           []byte(d.secretBytes(at["ssh_key"])),
+		SSHKeyPassphrase: d.secret(at["ssh_key_passphrase"]),
+		KnownHosts:       d.existing(at["known_hosts"]),
+		CABundle:         d.pem(at["ca_bundle"]),
+	}
+	d.credentials(r, at)
+	for i, f := range content.Blocks {
+		if i > 0 {
+			d.fail(f.DefRange, "Two forges", fmt.Sprintf("Repository %q has a forge block already at %s.", r.Name, place(content.Blocks[0].DefRange)))
+			continue
+		}
+		r.Forge = d.forge(f)
+	}
+	if r.Apply == "before_merge" && r.Forge == nil && at["apply"] != nil {
+		d.fail(at["apply"].Range, "Nobody can ask for an apply", "apply = \"before_merge\" applies on a comment in a pull request, and this repository has no forge block.")
+	}
+	return r
+}
+
+// credentials says where a credential would be ignored or shown on the wire.
+func (d *decoder) credentials(r Repository, at hcl.Attributes) {
+	kind := urlKind(r.URL)
+	for _, name := range []string{"ssh_key", "ssh_key_passphrase", "known_hosts"} {
+		if a := at[name]; a != nil && kind != "ssh" && r.URL != "" {
+			d.warn(a.NameRange, "Not used", fmt.Sprintf("%s is for an ssh URL; this one is not.", name))
+		}
+	}
+	for _, name := range []string{"token", "ca_bundle"} {
+		if a := at[name]; a != nil && kind != "https" && kind != "http" && r.URL != "" {
+			d.warn(a.NameRange, "Not used", fmt.Sprintf("%s is for an http or https URL; this one is not.", name))
+		}
+	}
+	if a := at["token"]; a != nil && kind == "http" && !loopback(r.URL) {
+		d.warn(at["url"].Range, "The token travels unencrypted", "An http URL shows the token to everyone on the way. Use https.")
+	}
+}
+
+var forgeSchema = attributes("url", "token", "webhook_secret")
+
+func (d *decoder) forge(b *hcl.Block) *Forge {
+	at := d.content(b.Body, forgeSchema).Attributes
+	f := &Forge{Kind: b.Labels[0], URL: d.httpURL(at["url"]), Token: d.secret(at["token"]), WebhookSecret: d.secret(at["webhook_secret"])}
+	if d.known(b.LabelRanges[0], "forge", f.Kind, "gitea", "github", "gitlab") {
+		d.warn(b.DefRange, "Reviews are not built yet", "This version reads the forge block and checks it, and follows the branch by polling alone: no comments, no statuses, no webhooks.")
+	}
+	return f
+}
+
+func attributes(names ...string) *hcl.BodySchema {
+	s := &hcl.BodySchema{}
+	for _, n := range names {
+		s.Attributes = append(s.Attributes, hcl.AttributeSchema{Name: n})
+	}
+	return s
+}
+
+func (d *decoder) content(body hcl.Body, schema *hcl.BodySchema) *hcl.BodyContent {
+	c, diags := body.Content(schema)
+	d.diags = append(d.diags, diags...)
+	return c
+}

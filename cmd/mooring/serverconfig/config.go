@@ -1,0 +1,78 @@
+package serverconfig
+
+import "time"
+
+// Config is what a server.hcl says, with its defaults filled in and every path
+// absolute.
+type Config struct {
+	Path         string        // the file it was read from, absolute
+	DataDir      string        // holds the database, mirrors, checkouts and local state
+	Listen       string        // host:port of the web listener; "" starts none
+	PublicURL    string        // what links use; "" when not set
+	Parallel     int           // units at once over all repositories; 0 leaves it to the runner
+	Grace        time.Duration // how long running applies may take once Mooring is told to stop
+	Env          []string      // names or PREFIX_* of the environment that Terraform may see
+	InitEnv      []string      // the same, for terraform init alone
+	CLIConfig    string        // Terraform's CLI configuration file; "" for none
+	Terraform    Terraform
+	Repositories []Repository // in the file's order
+	Clusters     []Cluster    // in the file's order
+}
+
+// Terraform says where Terraform comes from.
+type Terraform struct {
+	Path        string // an executable to use before those on PATH; "" for none
+	ReleasesURL string // a release server in place of HashiCorp's; "" for theirs
+	PublicKey   string // armored key that signs its releases; "" for HashiCorp's
+}
+
+// Repository is one watched Git repository.
+type Repository struct {
+	Name       string
+	URL        string // http(s), ssh, user@host:path, file:// or an absolute local path
+	Branch     string // "" for the remote's HEAD
+	Poll       time.Duration
+	Apply      string // after_merge, before_merge or never
+	AutoApply  string // the ceiling: always, no_destroy or never
+	DirectPush string // apply or hold
+	Require    []string
+	Env        []string // added to the server's
+	InitEnv    []string // added to the server's
+
+	Username         string
+	Token            string
+	SSHKey           []byte // PEM
+	SSHKeyPassphrase string
+	KnownHosts       string // path of a known_hosts file; "" for the user's own
+	CABundle         []byte // PEM; nil for the system's
+
+	Forge *Forge // nil when the repository has none
+}
+
+// Forge is where people review.
+type Forge struct {
+	Kind          string // gitea, github or gitlab
+	URL           string
+	Token         string
+	WebhookSecret string
+}
+
+// Cluster is a Kubernetes cluster that a repository may name.
+type Cluster struct {
+	Name       string
+	Kubeconfig string // path; "" with InCluster
+	Context    string // "" for the kubeconfig's current one
+	InCluster  bool
+	Default    bool // for manifest sets that name none
+	AllowExec  bool // exec plugins in the kubeconfig may run
+}
+
+// The defaults of a file that leaves them out.
+const (
+	DefaultPoll  = 30 * time.Second
+	DefaultGrace = 2 * time.Minute
+
+	minPoll = 100 * time.Millisecond
+	// maxFile bounds what is read into memory: the file itself and each secret.
+	maxFile = 1 << 20
+)
