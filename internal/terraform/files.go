@@ -1,0 +1,104 @@
+package terraform
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+)
+
+// writeFile replaces a file by rename: a reader sees the old or the new text, a kill leaves no half.
+func writeFile(name string, data []byte, mode os.FileMode) error {
+	if old, err := os.ReadFile(name); err == nil && bytes.Equal(old, data) {
+		return nil
+	}
+	if err := os.MkdirAll(filepath.Dir(name), 0o700); err != nil {
+		return err
+	}
+	file, err := os.CreateTemp(filepath.Dir(name), ".new-*")
+	if err != nil {
+		return err
+	}
+	_, err = file.Write(data)
+	err = errors.Join(err, file.Chmod(mode), file.Close())
+	if err == nil {
+		err = os.Rename(file.Name(), name)
+	}
+	if err != nil {
+		os.Remove(file.Name())
+	}
+	return err
+}
+
+// ensureLink makes name a symbolic link to target; whatever else is there goes.
+func ensureLink(name, target string) error {
+	if now, err := os.Readlink(name); err == nil && now == target {
+		return nil
+	}
+	if err := os.RemoveAll(name); err != nil {
+		return err
+	}
+	return os.Symlink(target, name)
+}
+
+// ensureDir makes name a real directory; a file or a link in its place goes.
+func ensureDir(name string) error {
+	info, err := os.Lstat(name)
+	if err == nil && info.IsDir() {
+		return nil
+	}
+	if err == nil {
+		err = os.Remove(name)
+	}
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return os.Mkdir(name, 0o700)
+}
+
+// ensureCopy makes name a private copy of source and touches nothing when it is one already.
+func ensureCopy(name, source string, info fs.FileInfo) error {
+	mode := info.Mode().Perm() | 0o600
+	now, err := os.Lstat(name)
+	if err == nil && now.Mode().IsRegular() && now.Size() == info.Size() {
+		if same, err := sameContent(name, source); err != nil {
+			return err
+		} else if same {
+			if now.Mode().Perm() != mode {
+				return os.Chmod(name, mode)
+			}
+			return nil
+		}
+	}
+	if err == nil {
+		if err := os.RemoveAll(name); err != nil {
+			return err
+		}
+	}
+	return copyFile(name, source, mode)
+}
+
+func copyFile(name, source string, mode os.FileMode) error {
+	in, err := os.Open(source)
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	out, err := os.OpenFile(name, os.O_CREATE|os.O_EXCL|os.O_WRONLY, mode)
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(out, in)
+	return errors.Join(err, out.Close())
+}
+
+func sameContent(a, b string) (bool, error) {
+	one, err := os.ReadFile(a)
+	if err != nil {
+		return false, err
+	}
+	other, err := os.ReadFile(b)
+	return bytes.Equal(one, other), err
+}

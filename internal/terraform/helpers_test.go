@@ -1,0 +1,157 @@
+package terraform
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+)
+
+var toolsOnce = sync.OnceValues(func() (Tool, error) {
+	dir, err := os.MkdirTemp("", "mooring-tools-")
+	if err != nil {
+		return Tool{}, err
+	}
+	defer os.RemoveAll(dir)
+	tools := &Tools{Dir: dir, PathEnv: os.Getenv("PATH"), Offline: true}
+	return tools.Find(context.Background(), "terraform", []string{">= 1.5"})
+})
+
+// realTool is the Terraform of this machine.
+func realTool(t testing.TB) Tool {
+	t.Helper()
+	if _, err := exec.LookPath("terraform"); err != nil {
+		if os.Getenv("CI") == "true" {
+			t.Fatal("no terraform on PATH, and CI must not skip")
+		}
+		t.Skip("SKIPPED: no terraform on PATH; this test runs the real one")
+	}
+	tool, err := toolsOnce()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return tool
+}
+
+// repo is a checkout, a data directory and what is written to both.
+type repo struct {
+	t    testing.TB
+	tree string
+	home *Home
+}
+
+func newRepo(t testing.TB, files map[string]string) *repo {
+	t.Helper()
+	return newRepoWith(t, Options{PathEnv: os.Getenv("PATH")}, files)
+}
+
+func newRepoWith(t testing.TB, opts Options, files map[string]string) *repo {
+	t.Helper()
+	base, err := os.MkdirTemp("", "mt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { removeAll(base) })
+	home, err := New(filepath.Join(base, "data"), opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := &repo{t: t, tree: filepath.Join(base, "c1"), home: home}
+	writeTree(t, r.tree, files)
+	return r
+}
+
+// commit makes another checkout with these files, as another commit would.
+func (r *repo) commit(files map[string]string) {
+	r.t.Helper()
+	dir, err := os.MkdirTemp(filepath.Dir(r.tree), "c")
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	r.tree = dir
+	writeTree(r.t, r.tree, files)
+}
+
+func (r *repo) spec(dir string) Spec {
+	return Spec{Repository: "infra", Key: dir, Dir: dir, Tree: r.tree, Tool: realTool(r.t)}
+}
+
+// open opens a session that the test closes at its end, if not before.
+func (r *repo) open(spec Spec) *Session {
+	r.t.Helper()
+	s, err := r.home.Open(r.t.Context(), spec)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	r.t.Cleanup(func() { s.Close() })
+	return s
+}
+
+func (r *repo) ready(spec Spec) *Session {
+	r.t.Helper()
+	s := r.open(spec)
+	var out bytes.Buffer
+	if err := s.Init(r.t.Context(), &out); err != nil {
+		r.t.Fatalf("init: %v\n%s", err, &out)
+	}
+	return s
+}
+
+func (r *repo) plan(s *Session, opts PlanOptions) *Plan {
+	r.t.Helper()
+	plan, err := s.Plan(r.t.Context(), io.Discard, opts)
+	if err != nil {
+		r.t.Fatalf("plan: %v", err)
+	}
+	return plan
+}
+
+// converge runs a workspace to the end and closes the session.
+func (r *repo) converge(spec Spec) *Plan {
+	r.t.Helper()
+	s := r.ready(spec)
+	defer s.Close()
+	plan := r.plan(s, PlanOptions{})
+	if plan.Changes {
+		if err := s.Apply(r.t.Context(), io.Discard, plan.File); err != nil {
+			r.t.Fatalf("apply: %v", err)
+		}
+	}
+	return plan
+}
+
+func writeTree(t testing.TB, dir string, files map[string]string) {
+	t.Helper()
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for name, text := range files {
+		path := filepath.Join(dir, name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if target, ok := strings.CutPrefix(text, "-> "); ok {
+			if err := os.Symlink(target, path); err != nil {
+				t.Fatal(err)
+			}
+			continue
+		}
+		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func read(t testing.TB, name string) string {
+	t.Helper()
+	data, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(data)
+}

@@ -1,0 +1,135 @@
+package terraform
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+)
+
+// Options of a Home. The zero value works.
+type Options struct {
+	LockTimeout time.Duration // how long Terraform waits for a state lock; 0 is five minutes
+	Grace       time.Duration // from an interrupt to a kill; 0 is one minute
+	Parallelism int           // of Terraform's own walk; 0 is Terraform's default of ten
+	FreeSpace   uint64        // bytes that must be free before an apply; 0 is 64 MiB
+	// CLIConfig is the operator's Terraform CLI configuration (mirrors, credentials), a path on disk. "" is a minimal one of our own, so
+	// that a ~/.terraformrc never matters.
+	CLIConfig string
+	PathEnv   string // PATH of every command: git for module sources, what local-exec calls; "" is /usr/local/bin:/usr/bin:/bin
+}
+
+// Home is the part of the data directory that outlives runs. One Home at a time may use a data directory. Safe for concurrent use;
+// sessions of different workspaces run side by side.
+type Home struct {
+	opts Options
+
+	// Directories. All on one file system, because things move between them by rename.
+	views     string // views/<workspace>/{root,checkout}
+	initDirs  string // tfdata/<workspace>/<hash>: .terraform directories that are not in a view at present
+	state     string // state/<repository>/<path>
+	providers string // provider packages by address, version, platform and digest
+	lockFiles string // lock files that nobody committed
+	plans     string
+	runs      string // private to one session, removed by its Close
+	shims     string
+
+	cliConfig string
+
+	shimMu sync.Mutex // held while a shim is written: a program cannot be started while it is open for writing
+
+	mu   sync.Mutex
+	open map[string]bool // guarded by mu; directory names of open sessions
+}
+
+// New prepares a Home in dataDir, which must exist or be makeable; everything is made 0700.
+func New(dataDir string, opts Options) (*Home, error) {
+	if err := os.MkdirAll(dataDir, 0o700); err != nil {
+		return nil, fmt.Errorf("make data directory: %w", err)
+	}
+	// Terraform resolves links in module paths; start from a path without any, so what it resolves is what we wrote.
+	dataDir, err := filepath.Abs(dataDir)
+	if err == nil {
+		dataDir, err = filepath.EvalSymlinks(dataDir)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("find data directory: %w", err)
+	}
+	if opts.LockTimeout == 0 {
+		opts.LockTimeout = 5 * time.Minute
+	}
+	if opts.Grace == 0 {
+		opts.Grace = time.Minute
+	}
+	if opts.Parallelism == 0 {
+		opts.Parallelism = 10
+	}
+	if opts.FreeSpace == 0 {
+		opts.FreeSpace = 64 << 20
+	}
+	if opts.PathEnv == "" {
+		opts.PathEnv = "/usr/local/bin:/usr/bin:/bin"
+	}
+	h := &Home{
+		opts: opts, open: map[string]bool{}, cliConfig: opts.CLIConfig,
+		views: filepath.Join(dataDir, "views"), initDirs: filepath.Join(dataDir, "tfdata"), state: filepath.Join(dataDir, "state"),
+		providers: filepath.Join(dataDir, "providers"), lockFiles: filepath.Join(dataDir, "lockfiles"),
+		plans: filepath.Join(dataDir, "plans"), runs: filepath.Join(dataDir, "run"), shims: filepath.Join(dataDir, "tools", "shims"),
+	}
+	for _, dir := range []string{h.views, h.initDirs, h.state, h.providers, h.lockFiles, h.plans, h.runs, h.shims} {
+		if err := os.MkdirAll(dir, 0o700); err != nil {
+			return nil, fmt.Errorf("make data directory: %w", err)
+		}
+	}
+	if h.cliConfig == "" {
+		h.cliConfig = filepath.Join(dataDir, "tools", "cli.tfrc")
+		text := "# Written by Mooring. The operator's own file is named by the server's configuration instead.\ndisable_checkpoint = true\n"
+		if err := writeFile(h.cliConfig, []byte(text), 0o600); err != nil {
+			return nil, fmt.Errorf("write Terraform CLI configuration: %w", err)
+		}
+	} else if _, err := os.Stat(h.cliConfig); err != nil {
+		// Terraform itself only warns, and then talks to the registries the operator wanted to avoid.
+		return nil, fmt.Errorf("read Terraform CLI configuration: %w", err)
+	}
+	return h, nil
+}
+
+// StateDir is where the state files of a repository live that would lie in its checkout.
+func (h *Home) StateDir(repository string) string {
+	return filepath.Join(h.state, repositoryName(repository))
+}
+
+// Forget removes what is warm for a workspace: its view, .terraform directories, plans and lock file. State stays.
+func (h *Home) Forget(repository, key string) error {
+	name := hashName(key, repository, key)
+	if err := h.enter(name); err != nil {
+		return fmt.Errorf("forget %s: %w", key, err)
+	}
+	defer h.leave(name)
+	for _, dir := range []string{h.views, h.initDirs, h.plans} {
+		if err := os.RemoveAll(filepath.Join(dir, name)); err != nil {
+			return fmt.Errorf("forget %s: %w", key, err)
+		}
+	}
+	if err := os.RemoveAll(filepath.Join(h.lockFiles, name+".hcl")); err != nil {
+		return fmt.Errorf("forget %s: %w", key, err)
+	}
+	return nil
+}
+
+func (h *Home) enter(name string) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.open[name] {
+		return ErrInUse
+	}
+	h.open[name] = true
+	return nil
+}
+
+func (h *Home) leave(name string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	delete(h.open, name)
+}

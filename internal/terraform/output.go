@@ -1,0 +1,29 @@
+package terraform
+
+import (
+	"context"
+	"fmt"
+)
+
+// Outputs reads the outputs of the state as it is now, sensitive ones in clear: from the state file when it is a local one, else by
+// `terraform output -json`. Init must have succeeded.
+func (s *Session) Outputs(ctx context.Context) (map[string]Output, error) {
+	if !s.ready {
+		return nil, fmt.Errorf("outputs of %s: not initialised", s.spec.Key)
+	}
+	if info, ok := s.localState(); ok {
+		return info.Outputs, nil
+	}
+	outputs := map[string]Output{}
+	err := s.command(ctx, "output", nil, nil, s.env(nil), func(ctx context.Context) error {
+		read, err := s.tf.Output(ctx)
+		for name, output := range read {
+			outputs[name] = Output{JSON: output.Value, Type: output.Type, Sensitive: output.Sensitive}
+		}
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return outputs, nil
+}

@@ -1,0 +1,256 @@
+package terraform
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/hashicorp/terraform-exec/tfexec"
+)
+
+// Session is one workspace ready to run. Its verbs run one at a time; it is not for concurrent use.
+type Session struct {
+	home  *Home
+	spec  Spec
+	name  string // directory name of the workspace
+	dir   string // the root module, links followed
+	view  *view
+	state *stateHome
+
+	run      string // private directory: variables, HOME
+	tmp      string // TMPDIR
+	varFile  string // "" when there are no variables
+	backend  string // file of backend values, "" when there are none
+	isShim   bool
+	tf       *tfexec.Terraform
+	initHash string
+	ready    bool // Init succeeded
+	notes    []string
+	plans    []string // files to remove on Close
+}
+
+// Open makes the view of a workspace and the files that are private to this run. Close it on every path. Errors: ErrInUse,
+// ErrRemoteExecution, ErrOutside, a missing var file.
+func (h *Home) Open(ctx context.Context, spec Spec) (_ *Session, err error) {
+	defer func() {
+		if err != nil {
+			err = fmt.Errorf("prepare %s: %w", spec.Key, err)
+		}
+	}()
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	if err := spec.check(); err != nil {
+		return nil, err
+	}
+	s := &Session{home: h, spec: spec, name: hashName(spec.Key, spec.Repository, spec.Key)}
+	if err := h.enter(s.name); err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			s.Close()
+		}
+	}()
+	if err := s.makeView(); err != nil {
+		return nil, err
+	}
+	if err := s.makePrivate(); err != nil {
+		return nil, err
+	}
+	executable, isShim, err := h.shim(spec.Tool)
+	if err != nil {
+		return nil, err
+	}
+	s.isShim = isShim
+	if s.initHash, err = s.hashInit(); err != nil {
+		return nil, err
+	}
+	s.tf, err = tfexec.NewTerraform(s.view.path(s.dir), executable)
+	if err != nil {
+		return nil, err
+	}
+	return s, s.tf.SetWaitDelay(h.opts.Grace)
+}
+
+func (s *Session) makeView() error {
+	dir, err := resolve(s.spec.Tree, path.Clean(s.spec.Dir))
+	if err != nil {
+		return err
+	}
+	s.dir = dir
+	if info, err := os.Stat(filepath.Join(s.spec.Tree, filepath.FromSlash(dir))); err != nil || !info.IsDir() {
+		return fmt.Errorf("no directory %s in the checkout", s.spec.Dir)
+	}
+	s.view = newView(filepath.Join(s.home.views, s.name), s.spec.Tree)
+	s.view.skip, s.view.keep = s.spec.Skip, s.spec.KeepGenerated
+	s.view.addModule(dir)
+	for _, module := range s.spec.ModuleDirs {
+		module, err := resolve(s.spec.Tree, path.Clean(module))
+		if err != nil {
+			return err
+		}
+		s.view.addModule(module)
+	}
+	s.view.own[path.Join(dir, ".terraform")] = true
+	s.view.own[path.Join(dir, lockFileName)] = true
+	if s.state, err = findState(s.spec, dir, s.home.StateDir(s.spec.Repository)); err != nil {
+		return err
+	}
+	if err := s.keepErrored(); err != nil {
+		return err
+	}
+	if err := s.state.prepare(s.view); err != nil {
+		return err
+	}
+	if err := s.view.make(); err != nil {
+		return fmt.Errorf("make view: %w", err)
+	}
+	if err := s.placeLockFile(); err != nil {
+		return err
+	}
+	return s.checkFiles()
+}
+
+// checkFiles says that a var file is missing before Terraform says it in the middle of its output.
+func (s *Session) checkFiles() error {
+	for _, name := range slices.Concat(s.spec.VarFiles, s.spec.BackendFiles) {
+		if info, err := os.Stat(s.view.path(name)); err != nil || info.IsDir() {
+			return fmt.Errorf("no file %s in the checkout", name)
+		}
+	}
+	return nil
+}
+
+func (s *Session) makePrivate() (err error) {
+	if s.run, err = os.MkdirTemp(s.home.runs, ""); err != nil {
+		return err
+	}
+	s.tmp = filepath.Join(s.run, "tmp")
+	// Providers listen on a unix socket in TMPDIR, whose whole path has room for 107 bytes.
+	if len(s.tmp) > 75 {
+		if s.tmp, err = os.MkdirTemp("", "mooring-"); err != nil {
+			return err
+		}
+	}
+	for _, dir := range []string{s.tmp, filepath.Join(s.run, "home")} {
+		if err := os.MkdirAll(dir, 0o700); err != nil {
+			return err
+		}
+	}
+	if len(s.spec.Variables) > 0 {
+		values := map[string]json.RawMessage{}
+		for name, value := range s.spec.Variables {
+			values[name] = value.JSON
+		}
+		s.varFile = filepath.Join(s.run, "variables.tfvars.json")
+		if err := writeJSON(s.varFile, values); err != nil {
+			return err
+		}
+	}
+	if len(s.spec.BackendValues) > 0 {
+		s.backend = filepath.Join(s.run, "backend.json")
+		return writeJSON(s.backend, s.spec.BackendValues)
+	}
+	return nil
+}
+
+func writeJSON(name string, value any) error {
+	data, err := json.Marshal(value)
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(name, data, 0o600)
+}
+
+// Notes are facts a person should know about how this workspace ran, in the order they came up.
+func (s *Session) Notes() []string { return slices.Concat(s.state.notes, s.notes) }
+
+// ViewDir is where the root module lies on disk while it runs.
+func (s *Session) ViewDir() string { return s.view.path(s.dir) }
+
+// Close removes what is private to this run: variables, temporary files, plan files that were not kept. The view, .terraform and all
+// state stay. Calling it again does nothing.
+func (s *Session) Close() error {
+	if s.home == nil {
+		return nil
+	}
+	var errs []error
+	if s.state != nil && s.view != nil {
+		errs = append(errs, s.keepErrored(), s.rescueState())
+	}
+	for _, file := range s.plans {
+		if err := os.Remove(file); err != nil && !os.IsNotExist(err) {
+			errs = append(errs, err)
+		}
+	}
+	for _, dir := range []string{s.run, s.tmp} {
+		if dir != "" {
+			errs = append(errs, removeAll(dir))
+		}
+	}
+	s.home.leave(s.name)
+	s.home = nil
+	return errors.Join(errs...)
+}
+
+// removeAll also removes directories that a module cache made read-only.
+func removeAll(dir string) error {
+	if os.RemoveAll(dir) == nil {
+		return nil
+	}
+	filepath.WalkDir(dir, func(name string, entry os.DirEntry, err error) error {
+		if entry != nil && entry.IsDir() {
+			os.Chmod(name, 0o700)
+		}
+		return nil
+	})
+	return os.RemoveAll(dir)
+}
+
+// rescueState brings home what a run left in place of our links.
+func (s *Session) rescueState() error {
+	var errs []error
+	for _, name := range s.state.files {
+		errs = append(errs, s.state.rescue(s.view.path(name), s.state.path(name)))
+	}
+	for _, name := range s.state.dirs {
+		errs = append(errs, s.state.rescueDir(s.view.path(name), name))
+	}
+	return errors.Join(errs...)
+}
+
+// keepErrored moves errored.tfstate, the state that Terraform could not store, to the state home: the next view would sweep it away.
+func (s *Session) keepErrored() error {
+	data, err := os.ReadFile(filepath.Join(s.view.path(s.dir), erroredState))
+	if err != nil {
+		return nil
+	}
+	var kept string
+	for i := 0; ; i++ {
+		kept = filepath.Join(s.state.dir, filepath.FromSlash(s.dir), fmt.Sprintf("errored-%s-%d.tfstate", hashName("", s.name)[1:9], i))
+		if _, err := os.Stat(kept); os.IsNotExist(err) {
+			break
+		}
+	}
+	if err := writeFile(kept, data, 0o600); err != nil {
+		return fmt.Errorf("keep %s: %w", erroredState, err)
+	}
+	s.notes = append(s.notes, fmt.Sprintf("Terraform could not store the state; it is kept as %s and must be pushed with `terraform state push`", kept))
+	return os.Remove(filepath.Join(s.view.path(s.dir), erroredState))
+}
+
+const erroredState = "errored.tfstate"
+
+func (s *Session) note(format string, args ...any) {
+	text := strings.TrimSpace(fmt.Sprintf(format, args...))
+	if !slices.Contains(s.notes, text) {
+		s.notes = append(s.notes, text)
+	}
+}
