@@ -1,0 +1,58 @@
+package control
+
+import (
+	"context"
+	"io"
+
+	"github.com/mooring-iac/mooring/locks"
+	"github.com/mooring-iac/mooring/runner"
+)
+
+// SocketName is the socket's file in the data directory.
+const SocketName = "mooring.sock"
+
+// Operations is what a person can ask of a data directory: the runner itself
+// offers it to the command that has opened the database, a Client to every other.
+type Operations interface {
+	// Sync takes one pass over every repository, or over the named one. Runs are
+	// returned even when err is not nil.
+	Sync(ctx context.Context, repository string) ([]runner.Run, error)
+	// Runs lists runs, the newest first.
+	Runs(ctx context.Context, q Query) ([]runner.Run, error)
+	// Run is one run, by its id or an unambiguous beginning of it.
+	Run(ctx context.Context, id string) (runner.Run, error)
+	// Log is what Terraform printed for a unit in a run. The caller closes it.
+	Log(ctx context.Context, id, unit string) (io.ReadCloser, error)
+	// Decide records a person's decision about held units.
+	Decide(ctx context.Context, d Decision) (runner.Run, error)
+	// Locks lists who holds what.
+	Locks(ctx context.Context) ([]locks.Lock, error)
+	// Unlock breaks a lock and returns it.
+	Unlock(ctx context.Context, t Target) (locks.Lock, error)
+	// Forget drops the memory of an orphaned unit; nothing is destroyed.
+	Forget(ctx context.Context, t Target) error
+	// Destroy plans the destruction of an orphaned unit; the run is held.
+	Destroy(ctx context.Context, t Target) (runner.Run, error)
+}
+
+// Query selects runs. The zero value is every run of every repository.
+type Query struct {
+	Repository string `json:"repository,omitempty"`
+	Limit      int    `json:"limit,omitempty"`   // 0 is all
+	Waiting    bool   `json:"waiting,omitempty"` // only those that wait for a person
+}
+
+// Decision is a person's word about a run. The zero value approves nothing.
+type Decision struct {
+	Run     string   `json:"run"`
+	Units   []string `json:"units,omitempty"` // empty is every held unit
+	By      string   `json:"by"`
+	Approve bool     `json:"approve"` // false discards
+}
+
+// Target names a unit.
+type Target struct {
+	Repository string `json:"repository,omitempty"` // needed where ids repeat
+	Unit       string `json:"unit"`
+	By         string `json:"by"`
+}
