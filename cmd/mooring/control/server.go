@@ -39,6 +39,9 @@ func (s *Server) Serve(ctx, work context.Context, l net.Listener) error {
 		Handler:           s.handler(work),
 		ReadHeaderTimeout: 10 * time.Second,
 	}
+	// An HTTP server that is stopped before it began does not close its listener.
+	// Closing one twice only fails.
+	defer func() { _ = l.Close() }()
 	failed := make(chan error, 1)
 	go func() { failed <- srv.Serve(l) }()
 	select {

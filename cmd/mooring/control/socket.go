@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"sync"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -29,14 +30,15 @@ func socketAddress(dataDir string) (address string, release func(), err error) {
 	if err != nil {
 		return "", nil, fmt.Errorf("open %s: %w", dataDir, err)
 	}
-	// A descriptor of O_PATH can only be closed badly by closing it twice.
-	return fmt.Sprintf("/proc/self/fd/%d/%s", fd, SocketName), func() { _ = unix.Close(fd) }, nil
+	// Closed twice, its number might be somebody else's by then.
+	release = sync.OnceFunc(func() { _ = unix.Close(fd) })
+	return fmt.Sprintf("/proc/self/fd/%d/%s", fd, SocketName), release, nil
 }
 
 // listener is a socket together with the descriptor that its address needs.
 type listener struct {
 	*net.UnixListener
-	release func()
+	release func() // may be called more than once
 }
 
 // Close ends the socket and removes its file.
