@@ -1,0 +1,5 @@
+package mirror
+
+import "context"
+
+func (m *Mirror) compact(ctx context.Context) error { return nil }
