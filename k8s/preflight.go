@@ -1,0 +1,128 @@
+package k8s
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+
+	"golang.org/x/sync/errgroup"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+)
+
+// preflightLimit is the number of changed objects up to which each is dry-run on the server before the first
+// write. The schemas have been checked by then; this finds what only the server knows (admission, immutable
+// fields, conflicts) at one request an object, which a large first apply should not pay twice.
+const preflightLimit = 64
+
+// preflight refuses the whole set when one of its changed objects would be refused.
+func (x *execution) preflight(ctx context.Context) error {
+	var changed []int
+	for i, a := range x.actions {
+		if a.Verb == VerbApply && !x.isFresh(a) {
+			changed = append(changed, i)
+		}
+	}
+	if len(changed) > preflightLimit {
+		return nil
+	}
+	errs := make([]error, len(x.actions))
+	group, gctx := errgroup.WithContext(ctx)
+	group.SetLimit(parallel)
+	for _, i := range changed {
+		group.Go(func() error {
+			_, errs[i] = x.c.dryRun(gctx, x.p, x.actions[i].Desired)
+			return nil
+		})
+	}
+	_ = group.Wait() // errors are in the slots
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	for i, err := range errs {
+		if err != nil {
+			x.results[i].Action, x.results[i].Message, x.results[i].Error = Failed, "", err.Error()
+			errs[i] = objectError(x.p.objects[x.actions[i].Desired], err)
+			x.event(i)
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// isFresh tells whether the object's namespace or kind is itself still to be made by this set, so that a dry-run
+// of it can only fail.
+func (x *execution) isFresh(a Action) bool {
+	if x.p.kind[a.Desired].fresh {
+		return true
+	}
+	ns := ID{Kind: "Namespace", Name: a.Item.Namespace}
+	live, looked := x.live[ns]
+	return a.Item.Namespace != "" && looked && !live.Found && x.wants(ns)
+}
+
+func (x *execution) wants(id ID) bool {
+	return slices.ContainsFunc(x.p.desired, func(d Desired) bool { return d.Item.ID == id })
+}
+
+// dryRun asks the server what an apply would do; nil when it would be accepted. What an apply settles by
+// itself (leftovers of kubectl, an autoscaler's replicas) is no error, and nor is an admission webhook that
+// cannot be asked without side effects.
+func (c *Cluster) dryRun(ctx context.Context, p *prepared, i int) (*answer, error) {
+	o := p.objects[i]
+	a, err := c.patchApply(ctx, p, i, p.body[i], true)
+	if err == nil {
+		return &a, nil
+	}
+	if strings.Contains(err.Error(), "does not support dry run") {
+		return nil, nil
+	}
+	err = explain(err, o.Ref(), o.isSecret())
+	var conflict *ConflictError
+	if errors.As(err, &conflict) {
+		rest := withoutLeftovers(conflict.Manager)
+		if len(rest) == 0 || len(rest) == 1 && rest[0] == autoscaler {
+			return nil, nil
+		}
+	}
+	return nil, c.wrap(err)
+}
+
+// wouldChange compares an object with the server's answer to a dry-run.
+func (c *Cluster) wouldChange(ctx context.Context, p *prepared, i int, dry *answer) (ObjectAction, error) {
+	o, k := p.objects[i], p.kind[i]
+	if dry != nil && dry.created {
+		return Created, nil
+	}
+	a, err := c.send(ctx, request{verb: http.MethodGet, path: k.object(o.GetNamespace(), url.PathEscape(o.GetName())), accept: acceptObject})
+	switch {
+	case apierrors.IsNotFound(err):
+		return Created, nil
+	case err != nil:
+		return Failed, c.wrap(explain(err, o.Ref(), o.isSecret()))
+	case dry == nil || !bytes.Equal(essence(a.body), essence(dry.body)):
+		return Configured, nil
+	}
+	return Unchanged, nil
+}
+
+// essence is an object without what changes by itself.
+func essence(body []byte) []byte {
+	var content map[string]any
+	if json.Unmarshal(body, &content) != nil {
+		return body
+	}
+	for _, field := range []string{"managedFields", "resourceVersion", "generation"} {
+		unstructured.RemoveNestedField(content, "metadata", field)
+	}
+	delete(content, "status")
+	out, err := json.Marshal(content)
+	if err != nil {
+		return body
+	}
+	return out
+}

@@ -1,0 +1,158 @@
+package k8s
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"golang.org/x/sync/errgroup"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/types"
+)
+
+// errStillThere ends the wait for deletions.
+var errStillThere = errors.New("still there")
+
+// prune deletes what the plan says, the last stage first, and waits until each is seen gone: only then does it
+// leave the inventory. It fails with ErrNotPruned when something stays.
+func (x *execution) prune(ctx context.Context) error {
+	var errs []error
+	for stage := stages - 1; stage >= 0; stage-- {
+		var doomed []int
+		for i, a := range x.actions {
+			if a.Verb == VerbDelete && a.Stage == stage {
+				doomed = append(doomed, i)
+			}
+		}
+		if len(doomed) == 0 {
+			continue
+		}
+		if err := x.deleteAll(ctx, doomed); err != nil {
+			errs = append(errs, err)
+		}
+		if ctx.Err() != nil {
+			return errors.Join(errors.Join(errs...), context.Cause(ctx))
+		}
+		if len(errs) > 0 {
+			break // what these objects rest on must outlive them
+		}
+	}
+	return errors.Join(errs...)
+}
+
+func (x *execution) deleteAll(ctx context.Context, indexes []int) error {
+	errs := make([]error, len(x.actions))
+	pending := make([]bool, len(x.actions))
+	group, gctx := errgroup.WithContext(ctx)
+	group.SetLimit(parallel)
+	for _, i := range indexes {
+		group.Go(func() error {
+			pending[i], errs[i] = x.deleteOne(gctx, i)
+			return nil
+		})
+	}
+	_ = group.Wait() // errors are in the slots
+	var waiting []int
+	for _, i := range indexes {
+		if pending[i] {
+			waiting = append(waiting, i)
+		}
+	}
+	x.waitGone(ctx, waiting, errs)
+	for _, i := range indexes {
+		r := &x.results[i]
+		if errs[i] == nil {
+			r.Action, r.Health, r.Message = Pruned, HealthNotFound, ""
+			x.drop(x.actions[i].Item.ID)
+		} else {
+			r.Action, r.Message, r.Error = Failed, "", errs[i].Error()
+			errs[i] = &ObjectError{Ref: r.Ref, Err: errs[i]}
+		}
+		x.event(i)
+	}
+	return errors.Join(errs...)
+}
+
+// deleteOne asks for the deletion of exactly the object that was observed. pending is true when it is not gone
+// yet, as far as the answer tells.
+func (x *execution) deleteOne(ctx context.Context, i int) (pending bool, err error) {
+	a := x.actions[i]
+	k, ok := x.p.kinds.of(a.Item)
+	if !ok {
+		return false, nil
+	}
+	uid := a.Live.UID
+	body, err := json.Marshal(map[string]any{
+		"apiVersion": "v1", "kind": "DeleteOptions", "propagationPolicy": "Background",
+		"preconditions": map[string]types.UID{"uid": uid},
+	})
+	if err != nil {
+		return false, err
+	}
+	answer, err := x.c.send(ctx, request{verb: http.MethodDelete, path: k.object(a.Item.Namespace, url.PathEscape(a.Item.Name)),
+		accept: acceptObject, body: body})
+	switch {
+	case apierrors.IsNotFound(err):
+		return false, nil
+	case apierrors.IsConflict(err):
+		return false, fmt.Errorf("%w: someone has made it anew in the meantime, or changes it just now", ErrNotPruned)
+	case err != nil:
+		return false, x.c.wrap(explain(err, a.Item.Ref(), k.isSecret()))
+	}
+	var gone struct {
+		Kind   string `json:"kind"`
+		Status string `json:"status"`
+	}
+	// A Status that says Success means the object is gone; anything else is the object on its way out.
+	if json.Unmarshal(answer.body, &gone) == nil && gone.Kind == "Status" && gone.Status == "Success" {
+		return false, nil
+	}
+	return true, nil
+}
+
+// waitGone follows the objects until they are gone and puts an error into the slot of each that stays.
+func (x *execution) waitGone(ctx context.Context, indexes []int, errs []error) {
+	deadline, cancel := context.WithTimeoutCause(ctx, x.set.timeout(), errStillThere)
+	defer cancel()
+	slot := map[ID]int{}
+	byKind := map[string][]ID{}
+	kindOf := map[string]kind{}
+	for _, i := range indexes {
+		item := x.actions[i].Item
+		k, _ := x.p.kinds.of(item)
+		slot[item.ID] = i
+		byKind[k.collection("")] = append(byKind[k.collection("")], item.ID)
+		kindOf[k.collection("")] = k
+		errs[i] = fmt.Errorf("%w: its deletion was asked for and not seen", ErrNotPruned)
+	}
+	var group errgroup.Group
+	for address, ids := range byKind {
+		group.Go(func() error {
+			left := len(ids)
+			return x.c.follow(deadline, kindOf[address], x.set, ids, acceptMetadata, func(s sighting) bool {
+				i := slot[s.id]
+				if s.object != nil && s.object.GetUID() == x.actions[i].Live.UID {
+					errs[i] = fmt.Errorf("%w: it is being deleted%s", ErrNotPruned, waitsFor(s.object.GetFinalizers()))
+					return false
+				}
+				if errs[i] != nil {
+					errs[i] = nil
+					left--
+				}
+				return left == 0
+			})
+		})
+	}
+	_ = group.Wait() // what is not gone has its error in the slot
+}
+
+func waitsFor(finalizers []string) string {
+	if len(finalizers) == 0 {
+		return ""
+	}
+	return " and waits for " + strings.Join(finalizers, ", ")
+}
