@@ -37,7 +37,7 @@ func (s *Session) Apply(ctx context.Context, out io.Writer, planFile string) err
 	if errors.As(err, &failed) && (strings.HasPrefix(failed.Summary, "Saved plan is stale") || strings.HasPrefix(failed.Summary, "Saved plan does not match the given state")) {
 		failed.Err = ErrStalePlan
 	}
-	return errors.Join(err, s.keepErrored(), s.rescueState(), os.Remove(planFile))
+	return errors.Join(err, s.keepErrored(), s.state.show(s.view), os.Remove(planFile))
 }
 
 // checkSpace looks at every file system that an apply writes to. A disk that fills during an apply costs the state.

@@ -14,13 +14,13 @@ import (
 // stdout is nil for commands whose standard output is data that may hold secrets.
 func (s *Session) command(ctx context.Context, name string, stdout, stderr io.Writer, env map[string]string, run func(context.Context) error) error {
 	if s.home == nil {
-		return fmt.Errorf("terraform %s: session is closed", name)
+		return fmt.Errorf("%s %s: session is closed", s.spec.Tool.Name, name)
 	}
 	if err := ctx.Err(); err != nil {
-		return &CommandError{Command: name, Summary: "not started: " + err.Error(), Err: err}
+		return &CommandError{Tool: s.spec.Tool.Name, Command: name, Summary: "not started: " + err.Error(), Err: err}
 	}
 	if err := s.tf.SetEnv(env); err != nil {
-		return fmt.Errorf("terraform %s: %w", name, err)
+		return fmt.Errorf("%s %s: %w", s.spec.Tool.Name, name, err)
 	}
 	var mu sync.Mutex // out gets both streams
 	seen := &tailBuffer{limit: 64 << 10}
@@ -41,11 +41,11 @@ func (s *Session) command(ctx context.Context, name string, stdout, stderr io.Wr
 	case ctx.Err() != nil:
 		// terraform-exec's own error may hold nil inside and must not be printed. A command that ended well before the interrupt reached
 		// it is reported as interrupted too: what it did shows in the state.
-		failed := newCommandError(name, seen.String(), ctx.Err())
+		failed := newCommandError(s.spec.Tool.Name, name, seen.String(), ctx.Err())
 		failed.Summary = "interrupted: " + context.Cause(ctx).Error()
 		return failed
 	case err != nil:
-		return newCommandError(name, seen.String(), errors.New(firstLine(err.Error())))
+		return newCommandError(s.spec.Tool.Name, name, seen.String(), errors.New(firstLine(err.Error())))
 	}
 	return nil
 }

@@ -15,6 +15,7 @@ var (
 
 // CommandError is a Terraform command that failed. Error() starts with what happened in one line.
 type CommandError struct {
+	Tool    string // "terraform" or "tofu"
 	Command string // "init", "plan", …
 	Summary string // Terraform's last "Error: …" without the word, or how the process ended
 	Detail  string // the whole last error block as plain text
@@ -23,7 +24,7 @@ type CommandError struct {
 }
 
 func (e *CommandError) Error() string {
-	text := "terraform " + e.Command + ": " + e.Summary
+	text := e.Tool + " " + e.Command + ": " + e.Summary
 	if e.Detail != "" {
 		text += "\n" + e.Detail
 	}
@@ -33,9 +34,9 @@ func (e *CommandError) Error() string {
 func (e *CommandError) Unwrap() error { return e.Err }
 
 // newCommandError reads Terraform's own words out of its standard error.
-func newCommandError(command, stderr string, cause error) *CommandError {
+func newCommandError(tool, command, stderr string, cause error) *CommandError {
 	text := plainText(stderr)
-	failed := &CommandError{Command: command, Tail: tail(text, 16<<10), Err: cause}
+	failed := &CommandError{Tool: tool, Command: command, Tail: tail(text, 16<<10), Err: cause}
 	failed.Summary, failed.Detail = lastDiagnostic(text)
 	if failed.Summary == "" {
 		failed.Summary = fmt.Sprint(cause)
@@ -109,9 +110,14 @@ func needsInit(err error) bool {
 		"Required plugins are not installed", "Backend initialization required", "Module not installed", "Inconsistent dependency lock file",
 		"Please run \"terraform init\"", "please run \"terraform init\"", "Module source has changed", "Module version requirements have changed", "Initial configuration of the requested backend",
 	} {
-		if strings.Contains(failed.Tail, words) {
+		if failed.says(words) {
 			return true
 		}
 	}
 	return false
+}
+
+// says looks for words that Terraform may have broken into lines.
+func (e *CommandError) says(words string) bool {
+	return strings.Contains(strings.Join(strings.Fields(e.Tail), " "), words)
 }

@@ -155,3 +155,25 @@ func read(t testing.TB, name string) string {
 	}
 	return string(data)
 }
+
+// gitRepo makes a Git repository with one commit and returns its path.
+func gitRepo(t testing.TB, files map[string]string) string {
+	t.Helper()
+	if _, err := exec.LookPath("git"); err != nil {
+		if os.Getenv("CI") == "true" {
+			t.Fatal("no git on PATH, and CI must not skip")
+		}
+		t.Skip("SKIPPED: no git on PATH; this test has a module in a Git repository")
+	}
+	dir := t.TempDir()
+	writeTree(t, dir, files)
+	for _, args := range [][]string{{"init", "-q"}, {"add", "."}, {"-c", "user.name=t", "-c", "user.email=t@example.com", "commit", "-q", "-m", "x"}} {
+		command := exec.Command("git", args...)
+		command.Dir = dir
+		command.Env = append(os.Environ(), "GIT_CONFIG_GLOBAL="+os.DevNull, "GIT_CONFIG_SYSTEM="+os.DevNull)
+		if out, err := command.CombinedOutput(); err != nil {
+			t.Fatalf("git %v: %v\n%s", args, err, out)
+		}
+	}
+	return dir
+}

@@ -82,6 +82,9 @@ func New(dataDir string, opts Options) (*Home, error) {
 			return nil, fmt.Errorf("make data directory: %w", err)
 		}
 	}
+	if err := h.sweepRuns(); err != nil {
+		return nil, fmt.Errorf("remove what a killed run left: %w", err)
+	}
 	if h.cliConfig == "" {
 		h.cliConfig = filepath.Join(dataDir, "tools", "cli.tfrc")
 		text := "# Written by Mooring. The operator's own file is named by the server's configuration instead.\ndisable_checkpoint = true\n"

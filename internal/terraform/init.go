@@ -12,7 +12,6 @@ import (
 	"path"
 	"path/filepath"
 	"slices"
-	"strings"
 
 	"github.com/hashicorp/go-version"
 	"github.com/hashicorp/terraform-exec/tfexec"
@@ -136,9 +135,16 @@ func (s *Session) runInit(ctx context.Context, out io.Writer) error {
 	} else if s.isShim && atLeast(s.spec.Tool.Version, "1.1.0") {
 		extra[shimLockfile] = "readonly"
 	}
-	if err := s.command(ctx, "init", out, out, s.env(extra), func(ctx context.Context) error {
+	if s.spec.BackendType == "local" {
+		// A first init of a "local" backend offers to migrate what it finds in the default places, which here is the backend's own state.
+		if err := s.state.hide(s.view); err != nil {
+			return fmt.Errorf("prepare init of %s: %w", s.spec.Key, err)
+		}
+	}
+	err = s.command(ctx, "init", out, out, s.env(extra), func(ctx context.Context) error {
 		return s.tf.Init(ctx, s.initOptions()...)
-	}); err != nil {
+	})
+	if err := errors.Join(err, s.state.show(s.view)); err != nil {
 		return err
 	}
 	if err := cache.publish(s.initDir()); err != nil {
@@ -231,7 +237,7 @@ func atLeast(text, least string) bool {
 
 // dropKeptLock forgets a kept lock file that no longer fits the configuration: nobody committed it, so nobody else can.
 func (s *Session) dropKeptLock(failed *CommandError) bool {
-	if s.committedLock() != nil || !strings.Contains(failed.Tail, "init -upgrade") {
+	if s.committedLock() != nil || !failed.says("init -upgrade") {
 		return false
 	}
 	kept := os.Remove(s.keptLockPath())

@@ -1,12 +1,16 @@
 package terraform
 
 import (
+	"bytes"
 	"context"
+	"errors"
 	"fmt"
+	"log"
 	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/hashicorp/go-version"
@@ -35,8 +39,14 @@ func (t *Tools) install(ctx context.Context, want version.Constraints) (string, 
 		Product: product.Terraform, Version: newest, InstallDir: staging, Timeout: 10 * time.Minute,
 		ApiBaseURL: t.ReleasesURL, ArmoredPublicKey: t.PublicKey, HTTPClient: &http.Client{},
 	}
-	if _, err := source.Install(ctx); err != nil {
+	if err := runInstall(ctx, source); err != nil {
 		return "", fmt.Errorf("install terraform %s: %w", newest, err)
+	}
+	// hc-install v0.10 loses errors that come up while it unpacks, a full disk for one. What runs and says its version is whole.
+	if printed, err := askVersion(ctx, filepath.Join(staging, "terraform")); err != nil {
+		return "", fmt.Errorf("install terraform %s: it does not run: %w", newest, err)
+	} else if printed != newest.String() {
+		return "", fmt.Errorf("install terraform %s: it says it is %s", newest, printed)
 	}
 	if err := os.Chmod(filepath.Join(staging, "terraform"), 0o500); err != nil {
 		return "", err
@@ -49,6 +59,23 @@ func (t *Tools) install(ctx context.Context, want version.Constraints) (string, 
 		return "", err
 	}
 	return filepath.Join(final, "terraform"), nil
+}
+
+// runInstall is source.Install with the error it means: hc-install v0.10 answers a wrong checksum by unpacking nothing, then fails to find
+// what it did not unpack; the reason is only in its log.
+func runInstall(ctx context.Context, source *releases.ExactVersion) error {
+	var said bytes.Buffer
+	source.SetLogger(log.New(&said, "", 0))
+	_, err := source.Install(ctx)
+	if err == nil {
+		return nil
+	}
+	for line := range strings.Lines(said.String()) {
+		if strings.Contains(line, "checksum does not match") {
+			return errors.New(strings.TrimSpace(line))
+		}
+	}
+	return err
 }
 
 // newest asks the release server, without the retries of a quarter of a minute that hc-install's own client makes: the caller retries.
@@ -68,7 +95,7 @@ func (t *Tools) newest(ctx context.Context, want version.Constraints) (*version.
 		}
 	}
 	if newest == nil {
-		return nil, fmt.Errorf("the release server offers no version that satisfies it")
+		return nil, errors.New("the release server offers no version that satisfies it")
 	}
 	return newest, nil
 }

@@ -24,6 +24,7 @@ type Session struct {
 	state *stateHome
 
 	run      string // private directory: variables, HOME
+	runLock  *os.File
 	tmp      string // TMPDIR
 	varFile  string // "" when there are no variables
 	backend  string // file of backend values, "" when there are none
@@ -76,7 +77,18 @@ func (h *Home) Open(ctx context.Context, spec Spec) (_ *Session, err error) {
 	if err != nil {
 		return nil, err
 	}
-	return s, s.tf.SetWaitDelay(h.opts.Grace)
+	if err := s.tf.SetWaitDelay(h.opts.Grace); err != nil {
+		return nil, err
+	}
+	return s, s.askVersion(ctx)
+}
+
+// askVersion has terraform-exec ask now what it would ask in the middle of a command, with the answer in that command's output.
+func (s *Session) askVersion(ctx context.Context) error {
+	return s.command(ctx, "version", nil, nil, s.env(nil), func(ctx context.Context) error {
+		_, _, err := s.tf.Version(ctx, false)
+		return err
+	})
 }
 
 func (s *Session) makeView() error {
@@ -129,7 +141,7 @@ func (s *Session) checkFiles() error {
 }
 
 func (s *Session) makePrivate() (err error) {
-	if s.run, err = os.MkdirTemp(s.home.runs, ""); err != nil {
+	if s.run, s.runLock, err = s.home.newRun(); err != nil {
 		return err
 	}
 	s.tmp = filepath.Join(s.run, "tmp")
@@ -183,17 +195,20 @@ func (s *Session) Close() error {
 	}
 	var errs []error
 	if s.state != nil && s.view != nil {
-		errs = append(errs, s.keepErrored(), s.rescueState())
+		errs = append(errs, s.keepErrored(), s.state.bringHome(s.view))
 	}
 	for _, file := range s.plans {
 		if err := os.Remove(file); err != nil && !os.IsNotExist(err) {
 			errs = append(errs, err)
 		}
 	}
-	for _, dir := range []string{s.run, s.tmp} {
+	for _, dir := range []string{s.run, s.tmp, runLockName(s.run)} {
 		if dir != "" {
 			errs = append(errs, removeAll(dir))
 		}
+	}
+	if s.runLock != nil {
+		errs = append(errs, s.runLock.Close())
 	}
 	s.home.leave(s.name)
 	s.home = nil
@@ -212,18 +227,6 @@ func removeAll(dir string) error {
 		return nil
 	})
 	return os.RemoveAll(dir)
-}
-
-// rescueState brings home what a run left in place of our links.
-func (s *Session) rescueState() error {
-	var errs []error
-	for _, name := range s.state.files {
-		errs = append(errs, s.state.rescue(s.view.path(name), s.state.path(name)))
-	}
-	for _, name := range s.state.dirs {
-		errs = append(errs, s.state.rescueDir(s.view.path(name), name))
-	}
-	return errors.Join(errs...)
 }
 
 // keepErrored moves errored.tfstate, the state that Terraform could not store, to the state home: the next view would sweep it away.

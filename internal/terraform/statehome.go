@@ -97,18 +97,15 @@ func (s *stateHome) path(name string) string { return filepath.Join(s.dir, filep
 // The state file must exist, if only empty, before Terraform runs: for its lock Terraform creates a missing state file and removes it
 // again, and what it removes then is our link; the next write would go into the view and be lost with it.
 func (s *stateHome) prepare(v *view) error {
+	if err := s.bringHome(v); err != nil {
+		return err
+	}
 	for _, name := range s.files {
-		if err := s.rescue(v.path(name), s.path(name)); err != nil {
-			return err
-		}
 		if err := s.seed(v, name); err != nil {
 			return err
 		}
 	}
 	for _, name := range s.dirs {
-		if err := s.rescueDir(v.path(name), name); err != nil {
-			return err
-		}
 		if err := s.seedDir(v, name); err != nil {
 			return err
 		}
@@ -120,6 +117,41 @@ func (s *stateHome) prepare(v *view) error {
 		v.addLink(name, target)
 	}
 	return nil
+}
+
+// bringHome rescues every own state that lies in the view.
+func (s *stateHome) bringHome(v *view) error {
+	var errs []error
+	for _, name := range s.files {
+		errs = append(errs, s.rescue(v.path(name), s.path(name)))
+	}
+	for _, name := range s.dirs {
+		errs = append(errs, s.rescueDir(v.path(name), name))
+	}
+	return errors.Join(errs...)
+}
+
+// hide takes the links to own state out of the view until show.
+func (s *stateHome) hide(v *view) error {
+	var errs []error
+	for name, target := range s.viewLinks {
+		if now, err := os.Readlink(v.path(name)); err == nil && now == target {
+			errs = append(errs, os.Remove(v.path(name)))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// show puts the links back, whatever a command made of them.
+func (s *stateHome) show(v *view) error {
+	if err := s.bringHome(v); err != nil {
+		return err // what lies there must not be replaced
+	}
+	var errs []error
+	for name, target := range s.viewLinks {
+		errs = append(errs, ensureLink(v.path(name), target))
+	}
+	return errors.Join(errs...)
 }
 
 // linkForeign lets the state home win over a file in the tree, but only when there is one.
@@ -191,6 +223,9 @@ func (s *stateHome) rescue(from, to string) error {
 	left, err := os.ReadFile(from)
 	if err != nil {
 		return fmt.Errorf("look for state in the view: %w", err)
+	}
+	if len(left) == 0 {
+		return os.Remove(from)
 	}
 	kept, err := os.ReadFile(to)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
