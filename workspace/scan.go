@@ -1,0 +1,322 @@
+package workspace
+
+import (
+	"context"
+	"crypto/sha256"
+	"fmt"
+	"hash/maphash"
+	"path"
+	"slices"
+	"strings"
+	"sync"
+)
+
+// ScannerOptions say what the server, not the repository, decides.
+type ScannerOptions struct {
+	// Clusters are the names that a manifests block may use; nil means that they are
+	// not known, and any name passes.
+	Clusters []string
+	// Workers parse files at the same time; 0 is 2.
+	Workers int
+}
+
+// Scanner turns trees into graphs. Between scans it keeps what each file said, so
+// that the scan after a small commit reads only the files that changed. Its methods
+// may be called from several goroutines; scans run one after another.
+type Scanner struct {
+	opts ScannerOptions
+	seed maphash.Seed
+
+	mu        sync.Mutex // guards what follows: the last scan's facts
+	files     map[string]cachedFile
+	modules   map[string]*moduleFacts
+	roots     map[string]*RootModule
+	linkStamp uint64
+}
+
+type cachedFile struct {
+	id    fileID
+	facts *fileFacts
+}
+
+// NewScanner answers a scanner that has seen nothing yet.
+func NewScanner(opts ScannerOptions) *Scanner {
+	if opts.Workers <= 0 {
+		opts.Workers = 2
+	}
+	return &Scanner{opts: opts, seed: maphash.MakeSeed()}
+}
+
+// Scan reads a tree. The error is a *ConfigError with every mistake of mooring.hcl
+// and of the graph at once, or what the tree or ctx answered. A root module whose
+// Terraform files are broken is no error of the scan: its Unit.Err says it.
+func (s *Scanner) Scan(ctx context.Context, tree Tree) (*Graph, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	ix, err := newIndex(tree, s.seed)
+	if err != nil {
+		return nil, fmt.Errorf("walk the repository: %w", err)
+	}
+	sc := &scan{
+		ctx: ctx, ix: ix, opts: s.opts, seed: s.seed, in: newInterner(),
+		files: map[string]cachedFile{}, facts: map[string]*fileFacts{},
+		modules: make(map[string]*moduleFacts, len(s.modules)), roots: make(map[string]*RootModule, len(s.roots)),
+		oldFiles: s.files, oldRoots: s.roots, sameLinks: s.linkStamp == ix.linkStamp,
+		needing: map[*moduleFacts]bool{},
+	}
+	if err := sc.readFacts(); err != nil {
+		return nil, err
+	}
+	sc.buildModules(s.modules)
+	graph, err := sc.graph()
+	if ctxErr := ctx.Err(); ctxErr != nil {
+		return nil, ctxErr
+	}
+	// Facts hold whether or not mooring.hcl does.
+	s.files, s.modules, s.roots, s.linkStamp = sc.files, sc.modules, sc.roots, ix.linkStamp
+	return graph, err
+}
+
+// scan is one Scan under way.
+type scan struct {
+	ctx  context.Context
+	ix   *index
+	opts ScannerOptions
+	seed maphash.Seed
+	in   *interner
+
+	files    map[string]cachedFile // to be kept
+	facts    map[string]*fileFacts // by real path
+	modules  map[string]*moduleFacts
+	roots    map[string]*RootModule
+	oldFiles map[string]cachedFile
+	oldRoots map[string]*RootModule
+
+	sameLinks bool // no symbolic link changed since the last scan
+	needing   map[*moduleFacts]bool
+	warnings  []Warning
+	readErr   error
+
+	foundRoots []string // memo of found
+}
+
+type job struct {
+	path string
+	id   fileID
+	src  []byte
+	sum  [16]byte
+	out  *fileFacts
+}
+
+// readFacts reads every Terraform file that the last scan has not seen as it is now.
+// One goroutine reads, as trees need not be safe for more; opts.Workers parse.
+func (s *scan) readFacts() error {
+	jobs := make(chan *job, 64)
+	var workers sync.WaitGroup
+	var all []*job
+	bySum := map[[16]byte]*job{}
+	same := map[*job]*job{}
+	for range s.opts.Workers {
+		workers.Go(func() {
+			for j := range jobs {
+				j.out = s.parse(j.path, j.src)
+				j.out.sum, j.src = j.sum, nil
+			}
+		})
+	}
+	read := func(p string, id fileID) error {
+		if cached, ok := s.oldFiles[p]; ok && cached.id == id {
+			s.files[p], s.facts[p] = cached, cached.facts
+			return nil
+		}
+		src, err := s.ix.tree.ReadFile(p)
+		if err != nil {
+			return fmt.Errorf("read %s: %w", p, err)
+		}
+		j := &job{path: s.in.intern(p), id: id, src: src, sum: contentSum(p, src)}
+		all = append(all, j)
+		if first := bySum[j.sum]; first != nil {
+			same[j], j.src = first, nil
+			return nil
+		}
+		bySum[j.sum] = j
+		jobs <- j
+		return nil
+	}
+	err := s.eachFactFile(read)
+	close(jobs)
+	workers.Wait()
+	if err != nil {
+		return err
+	}
+	for _, j := range all {
+		facts := j.out
+		if first := same[j]; first != nil {
+			facts = first.out
+		}
+		s.files[j.path], s.facts[j.path] = cachedFile{j.id, facts}, facts
+	}
+	return nil
+}
+
+// eachFactFile names the files whose facts every scan needs: those of directories
+// with Terraform files, links followed.
+func (s *scan) eachFactFile(fn func(p string, id fileID) error) error {
+	done := map[string]bool{}
+	for _, d := range s.sortedDirs() {
+		if !d.terraform {
+			continue
+		}
+		if err := s.ctx.Err(); err != nil {
+			return err
+		}
+		for _, f := range d.files {
+			if !isConfigFile(f.name) && !isAutoVarFile(f.name) && f.name != lockFile {
+				continue
+			}
+			p, id := path.Join(d.path, f.name), f.id
+			if f.link {
+				real, _, isDir, exists := s.ix.lookup(p)
+				if !exists || isDir {
+					continue
+				}
+				entry, _ := s.ix.file(real)
+				p, id = real, entry.id
+			}
+			if len(s.ix.links) > 0 {
+				if done[p] {
+					continue
+				}
+				done[p] = true
+			}
+			if err := fn(p, id); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (s *scan) sortedDirs() []*dirIndex {
+	out := make([]*dirIndex, 0, len(s.ix.dirs))
+	for _, d := range s.ix.dirs {
+		out = append(out, d)
+	}
+	slices.SortFunc(out, func(a, b *dirIndex) int { return strings.Compare(a.path, b.path) })
+	return out
+}
+
+// contentSum keeps files of equal content but different syntax apart.
+func contentSum(p string, src []byte) [16]byte {
+	h := sha256.New()
+	h.Write(src)
+	h.Write([]byte{0})
+	h.Write([]byte(factKind(p)))
+	var sum [16]byte
+	copy(sum[:], h.Sum(nil))
+	return sum
+}
+
+func factKind(p string) string {
+	_, name := splitPath(p)
+	switch {
+	case name == lockFile:
+		return "lock"
+	case strings.HasSuffix(name, ".tf"):
+		return "tf"
+	case strings.HasSuffix(name, ".tf.json"):
+		return "tf.json"
+	case isKustomization(name):
+		return "kustomization"
+	case strings.HasSuffix(name, ".json"):
+		return "values.json"
+	}
+	return "values"
+}
+
+func (s *scan) parse(p string, src []byte) *fileFacts {
+	switch factKind(p) {
+	case "lock":
+		return &fileFacts{}
+	case "tf", "tf.json":
+		return parseConfigFile(p, src, s.in)
+	case "kustomization":
+		return parseKustomization(src, s.in)
+	}
+	return parseValueFile(p, src, s.in)
+}
+
+// valueFile answers the facts of a file that some unit names, nil when it is not there.
+func (s *scan) valueFile(p string) *fileFacts {
+	real, _, isDir, exists := s.ix.lookup(p)
+	if !exists || isDir {
+		return nil
+	}
+	if facts := s.facts[real]; facts != nil {
+		return facts
+	}
+	entry, _ := s.ix.file(real)
+	if cached, ok := s.oldFiles[real]; ok && cached.id == entry.id {
+		s.files[real], s.facts[real] = cached, cached.facts
+		return cached.facts
+	}
+	src, err := s.ix.tree.ReadFile(real)
+	if err != nil {
+		if s.readErr == nil {
+			s.readErr = fmt.Errorf("read %s: %w", real, err)
+		}
+		return nil
+	}
+	facts := s.parse(real, src)
+	facts.sum = contentSum(real, src)
+	real = s.in.intern(real)
+	s.files[real], s.facts[real] = cachedFile{entry.id, facts}, facts
+	return facts
+}
+
+// buildModules keeps the module of every directory whose files are as they were.
+func (s *scan) buildModules(old map[string]*moduleFacts) {
+	for _, d := range s.ix.dirs {
+		if !d.terraform {
+			continue
+		}
+		stamp := s.moduleStamp(d)
+		if m := old[d.path]; m != nil && m.stamp == stamp {
+			s.modules[m.dir] = m
+			continue
+		}
+		d.path = s.in.intern(d.path)
+		m := s.buildModule(d)
+		m.stamp = stamp
+		s.modules[m.dir] = m
+	}
+}
+
+// needs tells that a module's instances differ in what they read: every one of them
+// has to be looked at, not only the first.
+func (s *scan) needs(m *moduleFacts) bool {
+	if v, ok := s.needing[m]; ok {
+		return v
+	}
+	s.needing[m] = false // for a circle of modules
+	v := slices.ContainsFunc(m.files, func(f moduleFile) bool {
+		return len(f.fileFacts.states) > 0 ||
+			slices.ContainsFunc(f.paths, func(p pathRef) bool { return p.dynamic.set() })
+	})
+	for _, call := range m.calls() {
+		if v {
+			break
+		}
+		if call.fact.source.form != formLiteral {
+			v = true
+			break
+		}
+		if target, ok := localSource(m.dir, call.fact.source.text); ok {
+			if real, _, ok := s.ix.resolve(target); ok && s.modules[real] != nil {
+				v = s.needs(s.modules[real])
+			}
+		}
+	}
+	s.needing[m] = v
+	return v
+}

@@ -1,0 +1,87 @@
+package workspace
+
+import (
+	"slices"
+	"time"
+)
+
+// Kind tells a unit's two kinds apart.
+type Kind string
+
+const (
+	KindWorkspace Kind = "workspace" // a root module with one Terraform workspace
+	KindManifests Kind = "manifests" // a set of Kubernetes manifests for one cluster
+)
+
+// Unit is a node of the graph: what is locked, planned and applied. It is never
+// changed after the scan.
+type Unit struct {
+	ID   string
+	Kind Kind
+
+	// Of a workspace:
+
+	Dir       string   // repository path of the root module, as it was named
+	Workspace string   // Terraform workspace, "default" when left out
+	VarFiles  []string // repository paths, in the order in which they are given
+	AutoApply string   // "always", "no_destroy", "never", or "" when nothing was said
+	Module    *RootModule
+
+	// Of a manifest set:
+
+	Path       string   // repository path of its directory
+	Exclude    []string // directories below Path that belong to other sets, sorted
+	Cluster    string   // "" is the server's default
+	Kubeconfig bool     // the cluster comes from an output: KubeconfigFrom
+	Prune      bool
+	Force      bool
+	Namespace  string
+	Timeout    time.Duration // 0 when nothing was said
+
+	// File and Line are where the unit was declared; "" and 0 for one that was found.
+	File string
+	Line int
+	// Err says why this unit cannot be run, while others can: a *ConfigError for
+	// broken Terraform files, a *RefusedError for a cloud block.
+	Err error
+
+	decl     *block
+	match    []string // each.match
+	refs     []ref
+	backend  []string // as BackendConfig answers
+	files    []string // of a manifest set: files outside Path that it uses
+	trees    []string // and directories
+	realPath string   // Path, links followed
+}
+
+// StateIdentity names the place of the workspace's state: backend type, what names
+// the state there, Terraform workspace. Equal identities are one state. It is "" for
+// a manifest set and where the repository does not tell the place, and holds no credentials.
+func (u *Unit) StateIdentity() string {
+	if u.Module == nil {
+		return ""
+	}
+	return u.Module.state.String()
+}
+
+// BackendConfig answers the values of -backend-config, in order: "key=value", or the
+// repository path of a file.
+func (u *Unit) BackendConfig() []string { return slices.Clone(u.backend) }
+
+// ConfigDigest changes when the text of the block that declares the unit does; it is
+// "" for a unit that was found.
+func (u *Unit) ConfigDigest() string {
+	if u.decl == nil {
+		return ""
+	}
+	return u.decl.digest
+}
+
+// realDir is where the unit's files are, links followed.
+func (u *Unit) uses(dir string) bool {
+	if u.Module == nil {
+		return false
+	}
+	_, ok := slices.BinarySearch(u.Module.ModuleDirs, dir)
+	return ok
+}
