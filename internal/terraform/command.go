@@ -13,7 +13,7 @@ import (
 // command runs one verb of terraform-exec with the environment and the writers it gets, and turns its error into a *CommandError.
 // stdout is nil for commands whose standard output is data that may hold secrets.
 func (s *Session) command(ctx context.Context, name string, stdout, stderr io.Writer, env map[string]string, run func(context.Context) error) error {
-	if s.home == nil {
+	if s.closed {
 		return fmt.Errorf("%s %s: session is closed", s.spec.Tool.Name, name)
 	}
 	if err := ctx.Err(); err != nil {

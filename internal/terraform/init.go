@@ -39,6 +39,9 @@ func (s *Session) Init(ctx context.Context, out io.Writer) error {
 	if s.ready {
 		return nil
 	}
+	if s.closed {
+		return fmt.Errorf("initialise %s: session is closed", s.spec.Key)
+	}
 	found, err := s.recallInit()
 	if err != nil {
 		return fmt.Errorf("prepare init of %s: %w", s.spec.Key, err)
@@ -97,6 +100,13 @@ func (s *Session) freshInit(ctx context.Context, out io.Writer) (err error) {
 	}
 	if err != nil {
 		return err
+	}
+	if again, err := s.learnModules(); err != nil {
+		return err
+	} else if again {
+		if err := errors.Join(removeAll(s.initDir()), s.runInit(ctx, out)); err != nil {
+			return err
+		}
 	}
 	if err := s.selectWorkspace(ctx, out); err != nil {
 		return err

@@ -32,6 +32,7 @@ type Session struct {
 	tf       *tfexec.Terraform
 	initHash string
 	ready    bool // Init succeeded
+	closed   bool
 	notes    []string
 	plans    []string // files to remove on Close
 }
@@ -110,6 +111,7 @@ func (s *Session) makeView() error {
 		}
 		s.view.addModule(module)
 	}
+	s.addLearnedModules()
 	s.view.own[path.Join(dir, ".terraform")] = true
 	s.view.own[path.Join(dir, lockFileName)] = true
 	if s.state, err = findState(s.spec, dir, s.home.StateDir(s.spec.Repository)); err != nil {
@@ -190,9 +192,10 @@ func (s *Session) ViewDir() string { return s.view.path(s.dir) }
 // Close removes what is private to this run: variables, temporary files, plan files that were not kept. The view, .terraform and all
 // state stay. Calling it again does nothing.
 func (s *Session) Close() error {
-	if s.home == nil {
+	if s.closed {
 		return nil
 	}
+	s.closed, s.ready = true, false
 	var errs []error
 	if s.state != nil && s.view != nil {
 		errs = append(errs, s.keepErrored(), s.state.bringHome(s.view))
@@ -211,7 +214,6 @@ func (s *Session) Close() error {
 		errs = append(errs, s.runLock.Close())
 	}
 	s.home.leave(s.name)
-	s.home = nil
 	return errors.Join(errs...)
 }
 

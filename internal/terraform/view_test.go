@@ -219,6 +219,36 @@ output "all" { value = terraform_data.all.output }
 	}
 }
 
+// A module that the caller did not name is found after init, so the next commit runs with its own and not with the first one's.
+func TestUnexpectedModulesAreNotStale(t *testing.T) {
+	t.Parallel()
+	files := map[string]string{
+		"app/main.tf":     "module \"m\" {\n source = \"../mods/m\"\n}\noutput \"o\" { value = module.m.o }",
+		"mods/m/main.tf":  "module \"n\" {\n source = \"../n\"\n}\noutput \"o\" { value = [module.n.o, abspath(path.module)] }",
+		"mods/n/main.tf":  `output "o" { value = ["one", abspath(path.module)] }`,
+		"mods/un/main.tf": "",
+	}
+	r := newRepo(t, files)
+	s := r.ready(r.spec("app"))
+	if notes := strings.Join(s.Notes(), ""); !strings.Contains(notes, "mods/m, mods/n") {
+		t.Errorf("notes: %s", notes)
+	}
+	s.Close()
+	r.converge(r.spec("app"))
+	files["mods/n/main.tf"] = strings.Replace(files["mods/n/main.tf"], "one", "two", 1)
+	r.commit(files)
+	r.converge(r.spec("app"))
+	s = r.ready(r.spec("app"))
+	outputs, err := s.Outputs(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	root := s.view.path(".")
+	if got, want := compact(t, outputs["o"].JSON), fmt.Sprintf(`[["two","%s/mods/n"],"%s/mods/m"]`, root, root); got != want {
+		t.Errorf("%s, want %s", got, want)
+	}
+}
+
 // A saved plan applies after its checkout is gone, with what the plan made beside the configuration.
 func TestApplyWithoutTheCheckout(t *testing.T) {
 	t.Parallel()
