@@ -53,7 +53,8 @@ func (m *Mirror) Fetch(ctx context.Context, commit string) error {
 		return fmt.Errorf("fetch %s: record %s: %w", m.loc.url, commit, err)
 	}
 	if err := m.compact(ctx); err != nil {
-		return fmt.Errorf("fetch %s: combine packs: %w", m.loc.url, err)
+		// What was asked for is here all the same.
+		m.note(Note{Message: fmt.Sprintf("packs of the mirror of %s could not be combined: %v", m.loc.url, err)})
 	}
 	return nil
 }

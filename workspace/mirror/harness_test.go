@@ -322,3 +322,7 @@ func packSizes(t *testing.T, dir string) map[string]int64 {
 	}
 	return sizes
 }
+
+func pemOf(certificate []byte) []byte {
+	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: certificate})
+}

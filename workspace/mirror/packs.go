@@ -25,6 +25,7 @@ const tmpPack = "tmp_pack_"
 
 // packed says what a new pack holds.
 type packed struct {
+	path    string
 	objects int
 	bytes   int64
 	index   *idxfile.MemoryIndex
@@ -67,6 +68,7 @@ func (s *store) addPack(ctx context.Context, fill func(io.Writer) error) (packed
 		return packed{}, fmt.Errorf("write pack: %w", err)
 	}
 	s.changed()
+	p.path = base + ".pack"
 	return p, syncDir(packDir)
 }
 
