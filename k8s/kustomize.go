@@ -1,6 +1,7 @@
 package k8s
 
 import (
+	"bytes"
 	"path"
 	"strings"
 	"sync"
@@ -62,7 +63,7 @@ func (t *tree) rendered(dir, file string, r *resource.Resource) []document {
 	}
 	dropOrigin(d.node)
 	text, _ := t.read(d.file)
-	d.line = lineOfObject(text, scalarAt(d.node, "kind"), r.OrgId().Name)
+	d.line = lineOfObject(text, scalarAt(d.node, "kind"), r.GetName())
 	d.find = func(scalar string) int { return lineOfPlaceholder(text, d.line, scalar) }
 	docs, faults := flatten(d, 0)
 	t.faults = append(t.faults, faults...)
@@ -91,18 +92,27 @@ func removeKey(n *yaml.Node, key string) {
 	}
 }
 
-// lineOfObject finds the document with this kind and original name in a source file; 0 when it is not there
-// (a generated object).
+// lineOfObject finds the document that a built object came from: the one of its kind whose name the built name
+// holds, for kustomize adds prefixes and suffixes and forgets the original. 0 when there is none (a generated
+// object), or several.
 func lineOfObject(text []byte, kind, name string) int {
-	dec := yaml.NewDecoder(strings.NewReader(string(text)))
+	line := 0
+	dec := yaml.NewDecoder(bytes.NewReader(text))
 	for {
 		var n yaml.Node
 		if dec.Decode(&n) != nil || len(n.Content) == 0 {
-			return 0
+			return max(0, line)
 		}
 		root := n.Content[0]
-		if scalarAt(root, "kind") == kind && scalarAt(root, "metadata", "name") == name {
+		was := scalarAt(root, "metadata", "name")
+		switch {
+		case scalarAt(root, "kind") != kind || was == "":
+		case was == name:
 			return root.Line
+		case strings.Contains(name, was) && line == 0:
+			line = root.Line
+		case strings.Contains(name, was):
+			line = -1
 		}
 	}
 }

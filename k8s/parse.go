@@ -66,14 +66,22 @@ func parseYAML(file string, data []byte) ([]document, []*SourceError) {
 	}
 }
 
-var yamlLine = regexp.MustCompile(`^(?:yaml: )?(?:line (\d+): )?`)
+var (
+	yamlLine = regexp.MustCompile(`^(?:yaml: )?(?:line (\d+): )?`)
+	// The library counts lines from 0 in what its parser says, and from 1 in what its scanner says.
+	yamlParser = regexp.MustCompile(`^(did not find expected (key|node content|'-' indicator|',' or|<)|found (duplicate %|incompatible YAML|undefined tag))`)
+)
 
 // yamlFault takes the line out of a parser's message.
 func yamlFault(err error) (int, string) {
 	message := err.Error()
 	m := yamlLine.FindStringSubmatch(message)
 	line, _ := strconv.Atoi(m[1])
-	return line, message[len(m[0]):]
+	message = message[len(m[0]):]
+	if line == 0 || yamlParser.MatchString(message) {
+		line++
+	}
+	return line, message
 }
 
 // flatten takes kinds that end in List apart and drops documents with nothing in them.
