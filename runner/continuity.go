@@ -8,10 +8,10 @@ import "fmt"
 // additions: only memory can tell.
 func discontinuity(last, now stateMemory) string {
 	switch {
-	case last.Identity == "":
+	case last == stateMemory{}:
 		return "" // the first time this workspace is seen
 	case now.Identity != last.Identity:
-		return fmt.Sprintf("the backend changed from %s to %s", last.Identity, now.Identity)
+		return fmt.Sprintf("the backend changed from %s to %s", orUnknown(last.Identity), orUnknown(now.Identity))
 	case last.Resources > 0 && now.Resources == 0 && now.Lineage == "":
 		return fmt.Sprintf("the state is empty and the last run left %s in it", count(last.Resources, "resource"))
 	case last.Lineage != "" && now.Lineage != last.Lineage:
@@ -27,6 +27,14 @@ func orNone(s string) string {
 		return "none"
 	}
 	return s
+}
+
+// orUnknown names a place of state that the repository's text does not tell.
+func orUnknown(identity string) string {
+	if identity == "" {
+		return "one that the files do not name"
+	}
+	return identity
 }
 
 // count writes "1 resource", "2 resources".

@@ -10,9 +10,10 @@ import (
 
 // repositoryMemory is what the journal knows of a repository.
 type repositoryMemory struct {
-	Head     string `json:"head"` // the last commit whose pass came to its end
-	HeldRun  string `json:"held_run,omitempty"`
-	Attempts int    `json:"attempts,omitempty"` // passes in a row that ended with a failure worth retrying
+	Head    string `json:"head"`               // the last commit whose pass came to its end
+	HeldRun string `json:"held_run,omitempty"` // the run that holds the head as a whole
+	Broken  string `json:"broken,omitempty"`   // the failed run of a head whose configuration cannot be read
+	Before  string `json:"before,omitempty"`   // where the head was not taken whole: the last commit that was
 }
 
 // memory is what the journal knows of a unit between runs. A unit is compared
@@ -26,6 +27,7 @@ type memory struct {
 	Workspace  string `json:"workspace,omitempty"`
 	Path       string `json:"path,omitempty"`
 	Cluster    string `json:"cluster,omitempty"`
+	Place      string `json:"place,omitempty"` // of its state, as the files name it
 
 	Converged string      `json:"converged,omitempty"` // commit last applied, or found unchanged
 	Taken     *taken      `json:"taken,omitempty"`     // how the last run left it, where that was not convergence
@@ -36,6 +38,11 @@ type memory struct {
 	Departed  *departed   `json:"departed,omitempty"`
 
 	Inventory json.RawMessage `json:"inventory,omitempty"` // of a manifest set: what it may prune
+}
+
+// pristine tells that the unit never made anything, as far as anybody knows.
+func (m *memory) pristine() bool {
+	return m.Converged == "" && m.State == stateMemory{} && len(m.Inventory) == 0 && m.Intent == nil && (m.Taken == nil || !m.Taken.Began)
 }
 
 // taken is how a run left a unit that did not converge.

@@ -1,0 +1,57 @@
+package runner
+
+import (
+	"maps"
+	"slices"
+
+	"github.com/mooring-iac/mooring/workspace"
+)
+
+// mode says what a pass is for.
+type mode int
+
+const (
+	polled  mode = iota // a poll: a moved branch and what people decided
+	retried             // a poll after a failure that may pass by itself
+	asked               // a person asked: failed units too
+)
+
+// choose returns the ids of the units that a pass takes: those the commit
+// affects when compared with what each last converged on, those whose failure is
+// to be tried again, and all dependants of both. moved tells that the branch has
+// a new head. changed answers which units are affected directly by what differs
+// between a commit and the head.
+func choose(g *workspace.Graph, known map[string]*memory, m mode, moved bool, changed func(since string) map[string]bool) []string {
+	take := map[string]bool{}
+	for _, u := range g.Units {
+		if wanted(u.ID, known[u.ID], m, moved, changed) {
+			take[u.ID] = true
+		}
+	}
+	return slices.DeleteFunc(g.WithDependants(slices.Collect(maps.Keys(take))), func(id string) bool {
+		// On an unmoved branch an upstream that is tried again brings no news for a
+		// dependant that had its turn.
+		k := known[id]
+		return !moved && !take[id] && k != nil && (k.Taken == nil || !retryable(k.Taken.Status))
+	})
+}
+
+func wanted(id string, k *memory, m mode, moved bool, changed func(string) map[string]bool) bool {
+	switch {
+	case k == nil || k.Taken == nil && k.Converged == "":
+		return true // never seen
+	case k.Taken == nil:
+		return moved && changed(k.Converged)[id]
+	}
+	switch k.Taken.Status {
+	case Failed:
+		// A failed apply may have changed something: it is not tried again by itself.
+		return moved || m == asked || m == retried && !k.Taken.Began
+	case Skipped:
+		return moved || m == asked || m == retried
+	}
+	// Held, deferred, planned, discarded, interrupted: only news for the unit counts.
+	return moved && changed(k.Taken.Commit)[id]
+}
+
+func retryable(s Status) bool { return s == Failed || s == Skipped || s == Deferred }

@@ -1,0 +1,269 @@
+package runner
+
+import (
+	"context"
+	"fmt"
+
+	"go.etcd.io/bbolt"
+
+	"github.com/mooring-iac/mooring/workspace"
+)
+
+// carryOut does what people decided: approved units go on in the run in which
+// they wait, and then the units that were deferred because of them. An approval
+// that a newer commit overtook is dropped: that commit's own plan will wait.
+func (p *pass) carryOut(ctx context.Context) error {
+	if err := p.r.settleDiscards(p.repo.cfg.Name); err != nil {
+		return err
+	}
+	if err := p.remember(); err != nil {
+		return err
+	}
+	overtaken := map[string]bool{}
+	for _, id := range choose(p.graph, p.known, p.mode, p.moved, p.changedSince(ctx)) {
+		overtaken[id] = true
+	}
+	approved, err := p.approvals(overtaken)
+	if err != nil {
+		return err
+	}
+	for _, a := range approved {
+		if err := p.goOn(ctx, a.run, a.units, true); err != nil {
+			return err
+		}
+	}
+	return p.resume(ctx, overtaken)
+}
+
+type approval struct {
+	run   string
+	units []string
+}
+
+// approvals collects what was approved by run, oldest first, and takes the
+// decisions out of the journal: from here on they are carried out or void.
+func (p *pass) approvals(overtaken map[string]bool) ([]approval, error) {
+	var all []approval
+	err := p.r.journal.update(func(tx *bbolt.Tx) error {
+		said, err := verdicts(tx, p.repo.cfg.Name)
+		if err != nil {
+			return err
+		}
+		for _, v := range said {
+			m := p.known[v.Unit]
+			if v.Unit == "" || m == nil || m.Taken == nil || m.Taken.Run != v.Run {
+				continue // the run as a whole (whole.go), or nothing waits any more
+			}
+			if overtaken[v.Unit] && m.Taken.Status != Interrupted {
+				continue // newRun ends what waits
+			}
+			if n := len(all); n > 0 && all[n-1].run == v.Run {
+				all[n-1].units = append(all[n-1].units, v.Unit)
+			} else {
+				all = append(all, approval{run: v.Run, units: []string{v.Unit}})
+			}
+			if err := noteApproval(tx, v); err != nil {
+				return err
+			}
+			if err := dropDecision(tx, v.Run, v.Unit); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	return all, err
+}
+
+// noteApproval keeps for good who approved what.
+func noteApproval(tx *bbolt.Tx, v verdict) error {
+	run, err := getRun(tx, v.Run)
+	if err != nil {
+		return err
+	}
+	u := run.Unit(v.Unit)
+	if u == nil {
+		return fmt.Errorf("%s has no unit %s", v.Run, v.Unit)
+	}
+	u.Notes = append(u.Notes, fmt.Sprintf("approved by %s at %s", v.By, v.At.Format("2006-01-02 15:04:05 MST")))
+	return putResult(tx, run.ID, *u)
+}
+
+// goOn takes units further in the run in which they stand.
+func (p *pass) goOn(ctx context.Context, id string, units []string, approved bool) error {
+	var run *Run
+	err := p.r.journal.view(func(tx *bbolt.Tx) (err error) {
+		run, err = getRun(tx, id)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	graph, err := p.repo.graphAt(ctx, run.Commit)
+	if err != nil {
+		return err
+	}
+	tasks := map[string]task{}
+	for _, unit := range units {
+		t := task{unit: graph.Unit(unit), approved: approved}
+		if m := p.known[unit]; m != nil && m.Departed != nil {
+			rm, err := p.removalOf(ctx, m)
+			if err != nil {
+				return err
+			}
+			t = task{unit: rm.unit, approved: approved, removal: true, from: rm.from, after: rm.after}
+		}
+		if t.unit == nil {
+			return fmt.Errorf("%s: %s is not in commit %s", id, unit, short(run.Commit))
+		}
+		tasks[unit] = t
+	}
+	err = p.r.journal.update(func(tx *bbolt.Tx) error {
+		run.Status, run.Finished = Running, nil
+		for unit := range tasks {
+			u := run.Unit(unit)
+			u.Status = Queued
+			if err := putResult(tx, run.ID, *u); err != nil {
+				return err
+			}
+		}
+		return putRun(tx, run)
+	})
+	if err != nil {
+		return err
+	}
+	p.made = append(p.made, id)
+	x := &execution{r: p.r, repo: p.repo, run: run, graph: graph, tasks: tasks, known: p.known}
+	return x.execute(ctx)
+}
+
+// resume takes the deferred units further whose upstreams have converged by now,
+// until there are none.
+func (p *pass) resume(ctx context.Context, overtaken map[string]bool) error {
+	for ctx.Err() == nil {
+		run, units := p.unblocked(overtaken)
+		if len(units) == 0 {
+			return nil
+		}
+		if err := p.goOn(ctx, run, units, false); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// unblocked finds one run with deferred units that can be taken now: those whose
+// upstreams have converged, and the deferred units below them.
+func (p *pass) unblocked(overtaken map[string]bool) (run string, units []string) {
+	free := map[string]bool{}
+	for _, id := range p.graph.Order() {
+		m := p.known[id]
+		if m == nil || m.Taken == nil || m.Taken.Status != Deferred || overtaken[id] || run != "" && m.Taken.Run != run {
+			continue
+		}
+		ready := true
+		for _, up := range p.graph.Upstream(id) {
+			k := p.known[up]
+			ready = ready && (free[up] || k != nil && k.Taken == nil && k.Converged != "")
+		}
+		if ready {
+			free[id], run = true, m.Taken.Run
+			units = append(units, id)
+		}
+	}
+	return run, units
+}
+
+// settleWhole carries out the decision on a commit that is held as a whole, and
+// tells whether this head may go on although it removes so much.
+func (p *pass) settleWhole() (allowed bool, err error) {
+	if p.last.HeldRun == "" {
+		return false, nil
+	}
+	held := p.last.HeldRun
+	err = p.r.journal.update(func(tx *bbolt.Tx) error {
+		run, err := getRun(tx, held)
+		if err != nil {
+			return err
+		}
+		said, err := verdicts(tx, p.repo.cfg.Name)
+		if err != nil {
+			return err
+		}
+		for _, v := range said {
+			if v.Run != held || v.Unit != "" {
+				continue
+			}
+			if !v.Approve {
+				return p.r.discard(tx, v)
+			}
+			allowed = !p.moved
+			if err := dropDecision(tx, v.Run, v.Unit); err != nil {
+				return err
+			}
+			run.Notes = append(run.Notes, fmt.Sprintf("approved by %s at %s", v.By, v.At.Format("2006-01-02 15:04:05 MST")))
+		}
+		if run.Held == "" || !p.moved && !allowed {
+			return nil // discarded, or it still waits
+		}
+		run.Held = ""
+		for i := range run.Units {
+			run.Units[i].Status, run.Units[i].Reason = Superseded, "taken by a later run"
+			if err := putResult(tx, run.ID, run.Units[i]); err != nil {
+				return err
+			}
+		}
+		run.Settle()
+		return putRun(tx, run)
+	})
+	if allowed {
+		// Nothing of this head was taken yet: it counts as new.
+		p.moved = true
+		p.made = append(p.made, held)
+	}
+	return allowed, err
+}
+
+// holdWhole records a commit that removes more than half of the units: nothing of
+// it is taken until a person says so.
+func (p *pass) holdWhole(gone departures) error {
+	if !p.moved {
+		return nil // held already, or discarded
+	}
+	run := p.header()
+	run.Held = gone.share
+	run.Notes = gone.notes
+	for _, rm := range gone.removals {
+		run.Units = append(run.Units, UnitResult{ID: rm.unit.ID, Kind: Kind(rm.unit.Kind), Status: Held, Removal: true, Reason: "gone from the branch"})
+	}
+	run.Settle()
+	now := p.r.opts.Now()
+	run.Finished = &now
+	err := p.r.journal.update(func(tx *bbolt.Tx) error {
+		if err := createRun(tx, run); err != nil {
+			return err
+		}
+		return putRepository(tx, p.repo.cfg.Name, repositoryMemory{Head: p.head, HeldRun: run.ID, Before: p.before()})
+	})
+	if err != nil {
+		return err
+	}
+	p.made = append(p.made, run.ID)
+	p.r.emit(Event{Repository: run.Repository, Run: run.ID, Phase: PhaseEnd, Status: Held, Text: run.Held})
+	return nil
+}
+
+// before is the last commit whose units were taken: where a unit that the head
+// does not have can still be read.
+func (p *pass) before() string {
+	if p.last.Before != "" {
+		return p.last.Before
+	}
+	return p.last.Head
+}
+
+// removal is a unit that the branch no longer has and what its end needs.
+type removal struct {
+	unit  *workspace.Unit
+	from  string   // the last commit that had it
+	after []string // units that must be gone before it
+}

@@ -1,0 +1,224 @@
+package runner
+
+import (
+	"context"
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"go.etcd.io/bbolt"
+)
+
+// Decision is what a person says about what waits in a run.
+type Decision struct {
+	Run   string
+	Units []string // none is every unit that waits
+	By    string   // who says so
+}
+
+// verdict is a decision on one unit as the journal keeps it until it is carried
+// out. A unit of "" is the run as a whole.
+type verdict struct {
+	Run     string    `json:"run"`
+	Unit    string    `json:"unit"`
+	Approve bool      `json:"approve"`
+	By      string    `json:"by"`
+	At      time.Time `json:"at"`
+}
+
+// ErrNothingWaits is returned for a decision on something that needs none.
+var ErrNothingWaits = errors.New("nothing waits for a decision")
+
+// Approve records that a person said yes. The next pass carries it out: a
+// running server at once, else the next sync.
+func (r *Runner) Approve(ctx context.Context, d Decision) (Run, error) { return r.decide(d, true) }
+
+// Discard records that a person said no: what waits ends, and its plan is gone.
+// A later commit that affects the unit plans it again.
+func (r *Runner) Discard(ctx context.Context, d Decision) (Run, error) { return r.decide(d, false) }
+
+func (r *Runner) decide(d Decision, approve bool) (Run, error) {
+	verb := map[bool]string{true: "approve", false: "discard"}[approve]
+	err := r.journal.update(func(tx *bbolt.Tx) error {
+		run, err := getRun(tx, d.Run)
+		if err != nil {
+			return err
+		}
+		units, err := decidable(run, d.Units)
+		if err != nil {
+			return err
+		}
+		for _, unit := range units {
+			v := verdict{Run: run.ID, Unit: unit, Approve: approve, By: d.By, At: r.opts.Now()}
+			if err := putVerdict(tx, v); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return Run{}, fmt.Errorf("%s %s: %w", verb, d.Run, err)
+	}
+	run, err := r.Show(d.Run)
+	if err != nil {
+		return Run{}, err
+	}
+	repo, err := r.repository(run.Repository)
+	if err != nil {
+		return Run{}, err
+	}
+	// A no takes effect at once unless a pass is under way, which then sees it.
+	if !approve && repo.pass.TryLock() {
+		err := r.settleDiscards(repo.cfg.Name)
+		repo.pass.Unlock()
+		if err != nil {
+			return Run{}, err
+		}
+	}
+	repo.wish()
+	return r.Show(d.Run)
+}
+
+// decidable returns the units of a run that a decision is about.
+func decidable(run *Run, named []string) ([]string, error) {
+	if run.Held != "" {
+		if len(named) > 0 {
+			return nil, fmt.Errorf("the run is held as a whole (%s): decide on it without naming units", run.Held)
+		}
+		return []string{""}, nil
+	}
+	if len(named) == 0 {
+		for _, s := range []Status{Held, Interrupted} {
+			for _, u := range run.Units {
+				if u.Status == s {
+					named = append(named, u.ID)
+				}
+			}
+			if len(named) > 0 {
+				return named, nil
+			}
+		}
+		return nil, fmt.Errorf("%w: the run is %s", ErrNothingWaits, run.Status)
+	}
+	for _, id := range named {
+		u := run.Unit(id)
+		if u == nil {
+			return nil, fmt.Errorf("the run has no unit %q", id)
+		}
+		if u.Status != Held && u.Status != Interrupted {
+			return nil, fmt.Errorf("%s: %w: it is %s", id, ErrNothingWaits, u.Status)
+		}
+	}
+	return named, nil
+}
+
+func verdictKey(run, unit string) ([]byte, error) {
+	key, err := runKey(run)
+	if err != nil {
+		return nil, err
+	}
+	return resultKey(key, unit), nil
+}
+
+func putVerdict(tx *bbolt.Tx, v verdict) error {
+	key, err := verdictKey(v.Run, v.Unit)
+	if err != nil {
+		return err
+	}
+	return putJSON(tx.Bucket(decisionBucket), key, v)
+}
+
+func dropDecision(tx *bbolt.Tx, run, unit string) error {
+	key, err := verdictKey(run, unit)
+	if err != nil {
+		return err
+	}
+	return tx.Bucket(decisionBucket).Delete(key)
+}
+
+// verdicts returns the decisions on a repository's runs that are not carried out
+// yet, by run, oldest first.
+func verdicts(tx *bbolt.Tx, repository string) ([]verdict, error) {
+	var all []verdict
+	err := tx.Bucket(decisionBucket).ForEach(func(k, data []byte) error {
+		var h header
+		if _, err := getJSON(tx.Bucket(runsBucket), k[:8], &h); err != nil {
+			return fmt.Errorf("read r%d: %w", binary.BigEndian.Uint64(k), err)
+		}
+		if h.Repository != repository {
+			return nil
+		}
+		var v verdict
+		if err := json.Unmarshal(data, &v); err != nil {
+			return fmt.Errorf("read a decision on %s: %w", h.ID, err)
+		}
+		all = append(all, v)
+		return nil
+	})
+	return all, err
+}
+
+func hasDecisions(tx *bbolt.Tx, repository string) (bool, error) {
+	v, err := verdicts(tx, repository)
+	return len(v) > 0, err
+}
+
+// settleDiscards ends what people said no to. The caller holds the pass.
+func (r *Runner) settleDiscards(repository string) error {
+	return r.journal.update(func(tx *bbolt.Tx) error {
+		all, err := verdicts(tx, repository)
+		if err != nil {
+			return err
+		}
+		for _, v := range all {
+			if v.Approve {
+				continue
+			}
+			if err := r.discard(tx, v); err != nil {
+				return fmt.Errorf("discard %s of %s: %w", v.Unit, v.Run, err)
+			}
+		}
+		return nil
+	})
+}
+
+func (r *Runner) discard(tx *bbolt.Tx, v verdict) error {
+	if err := dropDecision(tx, v.Run, v.Unit); err != nil {
+		return err
+	}
+	run, err := getRun(tx, v.Run)
+	if err != nil {
+		return err
+	}
+	note := fmt.Sprintf("discarded by %s", v.By)
+	if v.Unit == "" {
+		run.Held = ""
+		for i := range run.Units {
+			run.Units[i].Status, run.Units[i].Reason = Discarded, note
+			if err := putResult(tx, run.ID, run.Units[i]); err != nil {
+				return err
+			}
+		}
+		run.Settle()
+		return putRun(tx, run)
+	}
+	u := run.Unit(v.Unit)
+	if u == nil || u.Status != Held && u.Status != Interrupted {
+		return nil // decided and overtaken: nothing waits any more
+	}
+	u.Status, u.Reason = Discarded, note
+	m, err := getMemory(tx, run.Repository, v.Unit)
+	if err != nil {
+		return err
+	}
+	if m.Plan != nil {
+		file := m.Plan.File
+		tx.OnCommit(func() { removeFile(file) })
+		m.Plan = nil
+	}
+	m.Taken = &taken{Run: run.ID, Commit: run.Commit, Status: Discarded}
+	run.Settle()
+	return errors.Join(putMemory(tx, m), putResult(tx, run.ID, *u), putRun(tx, run))
+}

@@ -1,0 +1,217 @@
+package runner
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"go.etcd.io/bbolt"
+
+	"github.com/mooring-iac/mooring/workspace"
+)
+
+// departures is what a head no longer has, compared with what is known.
+type departures struct {
+	whole    bool   // more than half of the units are gone at once
+	share    string // "removes 6 of 8 units"
+	removals []removal
+	notes    []string
+}
+
+// departures finds the units that are known and that the head no longer has,
+// carries what is known of a moved one to its new name, and marks the others.
+func (p *pass) departures(ctx context.Context) (departures, error) {
+	var d departures
+	var before []workspace.Known
+	for _, m := range p.known {
+		before = append(before, workspace.Known{ID: m.ID, Kind: workspace.Kind(m.Kind), Dir: m.Dir, Workspace: m.Workspace, Path: m.Path, StateIdentity: m.Place})
+	}
+	left := workspace.Departed(before, p.graph)
+	var changed []*memory
+	var dropped []string
+	for _, u := range p.graph.Units {
+		if m := p.known[u.ID]; m != nil && m.Departed != nil {
+			m.Departed = nil // it is back
+			changed = append(changed, m)
+		}
+	}
+	for _, l := range left.Units {
+		m := p.known[l.Unit.ID]
+		if m.pristine() {
+			dropped = append(dropped, m.ID) // it never made anything: there is nothing to take away
+			delete(p.known, m.ID)
+			continue
+		}
+		switch l.Fate {
+		case workspace.Moved:
+			d.notes = append(d.notes, fmt.Sprintf("%s moved to %s: the same state, nothing is destroyed", l.Unit.ID, l.To))
+			dropped = append(dropped, l.Unit.ID)
+			changed = append(changed, p.rename(m, l.To))
+		case workspace.Orphaned:
+			d.notes = append(d.notes, fmt.Sprintf("%s is orphaned: its files are there and it is no longer a unit (%s); `mooring destroy %s` plans its end, `mooring forget %s` lets it be", l.Unit.ID, l.Reason, l.Unit.ID, l.Unit.ID))
+			if m.Departed == nil {
+				m.Departed = &departed{Why: "orphaned", From: p.before()}
+				changed = append(changed, m)
+			}
+		default:
+			if m.Departed == nil || m.Departed.Why == "orphaned" {
+				m.Departed = &departed{Why: string(l.Fate), From: p.before()}
+				changed = append(changed, m)
+			}
+			rm, err := p.removalOf(ctx, m)
+			if err != nil {
+				return d, err
+			}
+			d.removals = append(d.removals, rm)
+		}
+	}
+	if left.HeldWhole && p.moved {
+		d.whole = true
+		d.share = fmt.Sprintf("removes %d of %s", len(left.Units), count(len(before), "unit"))
+		return d, nil // nothing is written before a person has said yes
+	}
+	return d, p.r.journal.update(func(tx *bbolt.Tx) error {
+		for _, id := range dropped {
+			if err := forget(tx, p.repo.cfg.Name, id); err != nil {
+				return err
+			}
+		}
+		for _, m := range changed {
+			if err := putMemory(tx, m); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// rename carries what is known of a unit to its new name. The new one counts as
+// never taken, so that it is planned; its state must continue the old one's.
+func (p *pass) rename(m *memory, to string) *memory {
+	moved := *m
+	moved.ID, moved.Converged, moved.Taken, moved.Plan, moved.Departed = to, "", nil, nil, nil
+	delete(p.known, m.ID)
+	p.known[to] = &moved
+	return &moved
+}
+
+// removalOf reads what the end of a departed unit needs from the last commit
+// that had it.
+func (p *pass) removalOf(ctx context.Context, m *memory) (removal, error) {
+	graph, err := p.repo.graphAt(ctx, m.Departed.From)
+	if err != nil {
+		return removal{}, fmt.Errorf("read %s, the last commit that had %s: %w", short(m.Departed.From), m.ID, err)
+	}
+	u := graph.Unit(m.ID)
+	if u == nil {
+		return removal{}, fmt.Errorf("%s is not in %s, the last commit that should have it: `mooring forget %s` lets it be", m.ID, short(m.Departed.From), m.ID)
+	}
+	return removal{unit: u, from: m.Departed.From, after: graph.Downstream(m.ID)}, nil
+}
+
+// toPlan returns the removals that a pass has to plan: those that wait for a
+// person already are left as they wait.
+func (d departures) toPlan(known map[string]*memory, m mode, moved bool) []removal {
+	var plan []removal
+	for _, rm := range d.removals {
+		k := known[rm.unit.ID]
+		switch {
+		case k == nil: // its end has come meanwhile
+		case k.Taken == nil:
+			plan = append(plan, rm)
+		case k.Taken.Status == Failed && (moved || m == asked || m == retried && !k.Taken.Began):
+			plan = append(plan, rm)
+		case k.Taken.Status == Skipped && (moved || m != polled):
+			plan = append(plan, rm)
+		}
+	}
+	return plan
+}
+
+// ErrNotOrphaned is returned where a unit that the branch still has should be
+// forgotten or destroyed.
+var ErrNotOrphaned = errors.New("the branch still has it")
+
+// Forget lets go of a unit that the branch no longer has: nothing is destroyed,
+// and nothing is remembered.
+func (r *Runner) Forget(repository, unit, by string) error {
+	repo, m, err := r.departed(repository, unit)
+	if err != nil {
+		return fmt.Errorf("forget %s: %w", unit, err)
+	}
+	repo.pass.Lock()
+	defer repo.pass.Unlock()
+	r.opts.Log.Warn("a person let go of a unit", "unit", unit, "repository", repo.cfg.Name, "by", by)
+	return r.journal.update(func(tx *bbolt.Tx) error {
+		if err := r.supersede(tx, m, "a person who let go of it"); err != nil {
+			return err
+		}
+		return forget(tx, repo.cfg.Name, unit)
+	})
+}
+
+// Destroy plans the end of an orphaned unit from the last commit that had it, in
+// a run that waits for approval.
+func (r *Runner) Destroy(ctx context.Context, repository, unit, by string) (Run, error) {
+	repo, m, err := r.departed(repository, unit)
+	if err != nil {
+		return Run{}, fmt.Errorf("destroy %s: %w", unit, err)
+	}
+	repo.pass.Lock()
+	defer repo.pass.Unlock()
+	p := &pass{r: r, repo: repo, mode: asked}
+	if err := p.remember(); err != nil {
+		return Run{}, err
+	}
+	if err := r.journal.view(func(tx *bbolt.Tx) error { p.last, err = getRepository(tx, repo.cfg.Name); return err }); err != nil {
+		return Run{}, err
+	}
+	p.head = p.last.Head
+	if p.graph, err = repo.graphAt(ctx, p.head); err != nil {
+		return Run{}, err
+	}
+	rm, err := p.removalOf(ctx, m)
+	if err != nil {
+		return Run{}, err
+	}
+	note := fmt.Sprintf("%s asked to destroy %s", by, unit)
+	if err := p.newRun(ctx, nil, []removal{rm}, departures{notes: []string{note}}); err != nil {
+		return Run{}, err
+	}
+	return r.Show(p.made[0])
+}
+
+// departed finds a unit that is known and that the branch no longer has.
+func (r *Runner) departed(name, unit string) (*repository, *memory, error) {
+	var repo *repository
+	var found *memory
+	for _, c := range r.repos {
+		if name != "" && c.cfg.Name != name {
+			continue
+		}
+		var m *memory
+		err := r.journal.view(func(tx *bbolt.Tx) (err error) {
+			if tx.Bucket(unitsBucket).Get(unitKey(c.cfg.Name, unit)) != nil {
+				m, err = getMemory(tx, c.cfg.Name, unit)
+			}
+			return err
+		})
+		if err != nil {
+			return nil, nil, err
+		}
+		if m == nil {
+			continue
+		}
+		if found != nil {
+			return nil, nil, fmt.Errorf("%w: %s and %s; name one with --repository", ErrAmbiguous, repo.cfg.Name, c.cfg.Name)
+		}
+		repo, found = c, m
+	}
+	if found == nil {
+		return nil, nil, fmt.Errorf("nothing is known of it")
+	}
+	if found.Departed == nil {
+		return nil, nil, ErrNotOrphaned
+	}
+	return repo, found, nil
+}

@@ -1,0 +1,346 @@
+package runner
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"sync"
+	"time"
+
+	"go.etcd.io/bbolt"
+
+	"github.com/mooring-iac/mooring/locks"
+	"github.com/mooring-iac/mooring/workspace"
+	"github.com/mooring-iac/mooring/workspace/mirror"
+)
+
+// task is what is to be done with one unit in a run.
+type task struct {
+	unit     *workspace.Unit
+	approved bool     // a person said yes to what waits
+	removal  bool     // the branch no longer has it: destroy it
+	from     string   // of a removal: the last commit that had it
+	after    []string // of a removal: the units that must be gone before it
+}
+
+// execution takes the tasks of one run through their units.
+type execution struct {
+	r     *Runner
+	repo  *repository
+	run   *Run
+	graph *workspace.Graph
+	tasks map[string]task
+
+	checkouts mirrorCheckouts
+
+	mu    sync.Mutex         // guards run and known
+	known map[string]*memory // of the repository's units, as recorded
+}
+
+// outcome is how a unit ended, before it is recorded.
+type outcome struct {
+	UnitResult
+	// remember writes what the next run must know into the unit's memory. Taken is
+	// set from the status by record.
+	remember func(m *memory)
+	began    bool // an apply had started
+	gone     bool // the unit exists no more: its memory goes
+}
+
+// execute takes every task, in the order of the graph, and records the run. It
+// fails only where the journal does; what fails in a unit is in its result.
+func (x *execution) execute(ctx context.Context) error {
+	began := x.r.opts.Now()
+	x.r.emit(Event{Repository: x.run.Repository, Run: x.run.ID, Phase: PhaseBegin, Text: x.run.Subject, Units: len(x.tasks)})
+	defer x.checkouts.release()
+
+	var failed error
+	results := walk(ctx, x.steps(), x.r.slots, func(id string) Status {
+		status, err := x.take(ctx, id)
+		if err != nil {
+			x.mu.Lock()
+			failed = errors.Join(failed, err)
+			x.mu.Unlock()
+			return Failed
+		}
+		return status
+	})
+
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	for id := range x.tasks {
+		if _, ok := results[id]; !ok {
+			u := x.run.Unit(id)
+			u.Status, u.Reason = Skipped, "Mooring was stopped before it began: the next pass takes it"
+			failed = errors.Join(failed, x.r.journal.update(func(tx *bbolt.Tx) error {
+				m := x.memory(id)
+				m.Taken = &taken{Run: x.run.ID, Commit: x.run.Commit, Status: Skipped}
+				return errors.Join(putResult(tx, x.run.ID, *u), putMemory(tx, m))
+			}))
+		}
+	}
+	end := x.r.opts.Now()
+	x.run.Finished = &end
+	x.run.Seconds += seconds(end.Sub(began))
+	x.run.Settle()
+	failed = errors.Join(failed, x.r.journal.update(func(tx *bbolt.Tx) error { return putRun(tx, x.run) }))
+	x.r.counters.run(x.run)
+	x.r.emit(Event{Repository: x.run.Repository, Run: x.run.ID, Phase: PhaseEnd, Status: x.run.Status})
+	return failed
+}
+
+// steps orders the tasks: a unit comes after every task it depends on, directly
+// or through units that are not in this run, and a removal after the removals of
+// its dependants and after everything else.
+func (x *execution) steps() []step {
+	var stay []string
+	for id, t := range x.tasks {
+		if !t.removal {
+			stay = append(stay, id)
+		}
+	}
+	steps := graphSteps(x.graph, stay)
+	for id, t := range x.tasks {
+		if !t.removal {
+			continue
+		}
+		s := step{id: id, after: stay}
+		for _, a := range t.after {
+			if _, ok := x.tasks[a]; ok {
+				s.after = append(s.after[:len(s.after):len(s.after)], a)
+			}
+		}
+		steps = append(steps, s)
+	}
+	sortSteps(steps, x.graph)
+	return steps
+}
+
+// graphSteps orders units as the graph does, also where a unit between two of
+// them is not among them.
+func graphSteps(g *workspace.Graph, ids []string) []step {
+	in := make(map[string]bool, len(ids))
+	for _, id := range ids {
+		in[id] = true
+	}
+	steps := make([]step, 0, len(ids))
+	for _, id := range ids {
+		s := step{id: id}
+		seen := map[string]bool{}
+		look := g.Upstream(id)
+		for len(look) > 0 {
+			a := look[0]
+			look = look[1:]
+			switch {
+			case seen[a]:
+			case in[a]:
+				s.after = append(s.after, a)
+			default:
+				look = append(look, g.Upstream(a)...)
+			}
+			seen[a] = true
+		}
+		steps = append(steps, s)
+	}
+	return steps
+}
+
+// consumed tells whether anybody refers to a unit's outputs.
+func consumed(g *workspace.Graph, id string) bool {
+	for _, d := range g.Downstream(id) {
+		for _, e := range g.Edges {
+			if e.From == id && e.To == d && e.Why == "outputs" {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// take brings one unit to its end: lock, work, record and unlock.
+func (x *execution) take(ctx context.Context, id string) (Status, error) {
+	t := x.tasks[id]
+	started := x.r.opts.Now()
+	if status, why := x.standsBack(t); status != "" {
+		return status, x.record(t, outcome{UnitResult: UnitResult{Status: status, Reason: why}}, started, false)
+	}
+	if err := x.begin(t, started); err != nil {
+		if !errors.Is(err, locks.ErrHeld) {
+			return Failed, err
+		}
+		return Failed, x.record(t, outcome{UnitResult: UnitResult{Status: Failed, Error: err.Error()}}, started, false)
+	}
+	var o outcome
+	var err error
+	if Kind(t.unit.Kind) == KindManifests {
+		o, err = x.manifests(ctx, t)
+	} else {
+		o, err = x.workspace(ctx, t)
+	}
+	if err != nil {
+		o.Status, o.Error = Failed, err.Error()
+	}
+	return o.Status, x.record(t, o, started, true)
+}
+
+// standsBack tells whether the unit cannot be taken because of its upstreams or
+// because its own files cannot be read.
+func (x *execution) standsBack(t task) (Status, string) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if t.removal {
+		for _, a := range t.after {
+			if m, ok := x.known[a]; ok && t.approved && m.Departed != nil && m.Departed.Why != "orphaned" {
+				return Held, fmt.Sprintf("its dependant %s must be gone first", a)
+			}
+		}
+		return "", ""
+	}
+	upstream := map[string]Status{}
+	for _, a := range x.graph.Upstream(t.unit.ID) {
+		upstream[a] = x.standing(a)
+	}
+	return blocked(upstream)
+}
+
+// standing is how a unit stands: in this run, or as the last one left it.
+func (x *execution) standing(id string) Status {
+	if _, ok := x.tasks[id]; ok {
+		if u := x.run.Unit(id); u != nil && u.Status != Queued && u.Status != Running {
+			return u.Status
+		}
+	}
+	m := x.known[id]
+	switch {
+	case m == nil:
+		return ""
+	case m.Taken != nil:
+		return m.Taken.Status
+	case m.Converged != "":
+		return Unchanged
+	}
+	return ""
+}
+
+// begin takes the unit's lock and says that it runs, in one transaction.
+func (x *execution) begin(t task, now time.Time) error {
+	id := t.unit.ID
+	x.mu.Lock()
+	u := x.run.Unit(id)
+	u.Status, u.Started, u.Reason, u.Error = Running, &now, "", ""
+	result := *u
+	x.mu.Unlock()
+	return x.r.journal.update(func(tx *bbolt.Tx) error {
+		err := locks.Acquire(tx, x.r.lockKey(x.repo, t.unit), locks.Holder{
+			Unit: id, Repository: x.run.Repository, Run: x.run.ID,
+			Reason: fmt.Sprintf("%s of %s", x.run.Trigger, short(x.run.Commit)), Since: now,
+		})
+		if err != nil {
+			return err
+		}
+		return putResult(tx, x.run.ID, result)
+	})
+}
+
+// record writes how the unit ended and lets go of its lock, in one transaction.
+func (x *execution) record(t task, o outcome, started time.Time, locked bool) error {
+	id := t.unit.ID
+	o.ID, o.Kind, o.Removal = id, Kind(t.unit.Kind), t.removal
+	o.Started, o.Seconds = &started, seconds(x.r.opts.Now().Sub(started))
+
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	m := x.memory(id)
+	m.Kind, m.Dir, m.Workspace, m.Path, m.Cluster = o.Kind, t.unit.Dir, t.unit.Workspace, t.unit.Path, t.unit.Cluster
+	m.Intent, m.Place = nil, t.unit.StateIdentity()
+	switch o.Status {
+	case Applied, Unchanged:
+		m.Converged, m.Taken = x.run.Commit, nil
+	default:
+		m.Taken = &taken{Run: x.run.ID, Commit: x.run.Commit, Status: o.Status, Began: o.began}
+	}
+	if t.removal {
+		m.Departed = &departed{Why: "destroy", From: t.from}
+	}
+	if o.remember != nil {
+		o.remember(m)
+	}
+	*x.run.Unit(id) = o.UnitResult
+	err := x.r.journal.update(func(tx *bbolt.Tx) error {
+		if locked {
+			// A person may have broken the lock meanwhile: that is no failure of the unit.
+			if err := locks.Release(tx, x.r.lockKey(x.repo, t.unit), x.run.ID); err != nil && !errors.Is(err, locks.ErrNotHeld) {
+				return err
+			}
+		}
+		if o.gone {
+			if err := forget(tx, x.run.Repository, id); err != nil {
+				return err
+			}
+			delete(x.known, id)
+		} else if err := putMemory(tx, m); err != nil {
+			return err
+		}
+		return putResult(tx, x.run.ID, o.UnitResult)
+	})
+	x.r.counters.unit(&o.UnitResult)
+	text := o.Error
+	if text == "" {
+		text = o.Reason
+	}
+	x.r.emit(Event{Repository: x.run.Repository, Run: x.run.ID, Unit: id, Phase: PhaseDone, Status: o.Status, Text: text, Add: o.Add, Change: o.Change, Destroy: o.Destroy})
+	return err
+}
+
+// memory returns what is known of a unit; the caller holds mu.
+func (x *execution) memory(id string) *memory {
+	m := x.known[id]
+	if m == nil {
+		m = &memory{Repository: x.run.Repository, ID: id}
+		x.known[id] = m
+	}
+	return m
+}
+
+// mirrorCheckouts are the trees that an execution has borrowed, one a commit.
+type mirrorCheckouts struct {
+	mu    sync.Mutex
+	trees map[string]*mirror.Checkout
+}
+
+func (c *mirrorCheckouts) get(ctx context.Context, repo *repository, commit string) (*mirror.Checkout, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if t, ok := c.trees[commit]; ok {
+		return t, nil
+	}
+	t, err := repo.checkout(ctx, commit)
+	if err != nil {
+		return nil, err
+	}
+	if c.trees == nil {
+		c.trees = map[string]*mirror.Checkout{}
+	}
+	c.trees[commit] = t
+	return t, nil
+}
+
+func (c *mirrorCheckouts) release() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, t := range c.trees {
+		// What cannot be removed now is removed when the mirror is opened next.
+		_ = t.Release()
+	}
+	c.trees = nil
+}
+
+func seconds(d time.Duration) float64 { return float64(d.Milliseconds()) / 1000 }
+
+func removeFile(path string) {
+	if path != "" {
+		// A plan file that stays behind is collected with the workspace's others.
+		_ = os.Remove(path)
+	}
+}

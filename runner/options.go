@@ -1,0 +1,153 @@
+package runner
+
+import (
+	"fmt"
+	"log/slog"
+	"net/url"
+	"path"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"time"
+
+	"github.com/mooring-iac/mooring/policies"
+)
+
+// Options is what the operator's configuration says. Only DataDir is required.
+type Options struct {
+	DataDir  string        // made with 0700 when absent
+	Parallel int           // units at once, over all repositories; 0 is the number of processors, at least 2
+	Grace    time.Duration // how long applies may go on after a shutdown began; 0 is two minutes
+	Version  string        // Mooring's own, for user agents
+
+	Now     func() time.Time // nil is time.Now
+	Log     *slog.Logger     // nil discards
+	Observe func(Event)      // nil is nobody; called from many goroutines, must not block
+
+	// Terraform may see these names of the server's environment; a name may end
+	// in * for a prefix. InitEnv reaches init alone: tokens of private registries
+	// and Git credentials for module sources.
+	Env, InitEnv []string
+	Environ      []string // the server's environment as KEY=value; nil is none
+
+	CLIConfig   string // a Terraform CLI configuration file; "" is an empty one of our own
+	ReleasesURL string // where Terraform is installed from; "" is HashiCorp's server
+	ReleasesKey string // armored public key of that server; "" is HashiCorp's
+
+	Repositories []RepositoryConfig
+	Clusters     []ClusterConfig
+}
+
+// ApplyMode says when a repository's plans are applied.
+type ApplyMode string
+
+// The modes. The zero value applies nothing.
+const (
+	AfterMerge  ApplyMode = "after_merge"
+	BeforeMerge ApplyMode = "before_merge"
+	ApplyNever  ApplyMode = "never"
+)
+
+// RepositoryConfig is one repository that is watched.
+type RepositoryConfig struct {
+	Name       string
+	URL        string
+	Branch     string // "" is the remote's HEAD
+	Username   string
+	Token      string
+	SSHKey     []byte
+	Passphrase string
+	KnownHosts string
+	CABundle   []byte
+
+	Poll       time.Duration // 0 is 30 s
+	Apply      ApplyMode
+	AutoApply  policies.Level // the ceiling for mooring.hcl
+	HoldDirect bool           // direct_push = "hold": every change that reaches the branch waits
+	Env        []string       // added to the server's
+	InitEnv    []string
+}
+
+// ClusterConfig is one Kubernetes cluster that manifest sets may name.
+type ClusterConfig struct {
+	Name       string
+	Kubeconfig string // path
+	Context    string
+	InCluster  bool
+	Default    bool
+	AllowExec  bool // exec plugins of the kubeconfig may run
+}
+
+func (o *Options) setDefaults() error {
+	if o.DataDir == "" {
+		return fmt.Errorf("no data directory is set: data_dir in the server's configuration")
+	}
+	abs, err := filepath.Abs(o.DataDir)
+	if err != nil {
+		return fmt.Errorf("data_dir %s: %w", o.DataDir, err)
+	}
+	o.DataDir = abs
+	if o.Parallel <= 0 {
+		o.Parallel = max(2, runtime.NumCPU())
+	}
+	if o.Grace <= 0 {
+		o.Grace = 2 * time.Minute
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.Observe == nil {
+		o.Observe = func(Event) {}
+	}
+	for i := range o.Repositories {
+		if o.Repositories[i].Poll <= 0 {
+			o.Repositories[i].Poll = 30 * time.Second
+		}
+	}
+	return nil
+}
+
+// environment returns the variables of environ that the patterns name.
+func environment(environ, patterns []string) map[string]string {
+	env := map[string]string{}
+	for _, kv := range environ {
+		name, value, ok := strings.Cut(kv, "=")
+		if !ok || name == "" {
+			continue
+		}
+		for _, p := range patterns {
+			if prefix, isPrefix := strings.CutSuffix(p, "*"); p == name || isPrefix && prefix != "" && strings.HasPrefix(name, prefix) {
+				env[name] = value
+			}
+		}
+	}
+	return env
+}
+
+// place splits a Git URL into the host and the repository's path on it, so that
+// two spellings of one repository have one lock: scheme, user, port of the
+// scheme and a .git at the end do not count.
+func place(raw string) (host, repository string) {
+	clean := func(p string) string { return strings.TrimSuffix(strings.Trim(path.Clean("/"+p), "/"), ".git") }
+	if u, err := url.Parse(raw); err == nil && u.Scheme != "" && u.Host != "" {
+		host = strings.ToLower(u.Hostname())
+		if p := u.Port(); p != "" && p != map[string]string{"http": "80", "https": "443", "ssh": "22"}[u.Scheme] {
+			host += ":" + p
+		}
+		return host, clean(u.Path)
+	}
+	local := strings.TrimPrefix(raw, "file://")
+	if before, after, ok := strings.Cut(local, ":"); ok && local == raw && !strings.Contains(before, "/") {
+		if _, h, ok := strings.Cut(before, "@"); ok {
+			before = h
+		}
+		return strings.ToLower(before), clean(after)
+	}
+	if abs, err := filepath.Abs(local); err == nil {
+		local = abs
+	}
+	return "", strings.TrimSuffix(filepath.Clean(local), "/.git")
+}

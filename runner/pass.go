@@ -1,0 +1,313 @@
+package runner
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"go.etcd.io/bbolt"
+
+	"github.com/mooring-iac/mooring/workspace"
+	"github.com/mooring-iac/mooring/workspace/mirror"
+)
+
+// pass is one look at one repository: what the branch points at now, what that
+// means for the units, and the runs that follow from it.
+type pass struct {
+	r     *Runner
+	repo  *repository
+	mode  mode
+	head  string
+	moved bool
+	last  repositoryMemory
+	known map[string]*memory
+	graph *workspace.Graph
+	made  []string // runs made or taken further
+}
+
+// take looks at the repository once. A poll that finds nothing new costs one
+// request and writes nothing. It returns the ids of the runs that it made or
+// took further, also when it fails.
+func (r *Runner) take(ctx context.Context, repo *repository, m mode) ([]string, error) {
+	repo.pass.Lock()
+	defer repo.pass.Unlock()
+
+	head, err := repo.mirror.Poll(ctx)
+	repo.note(r.opts.Now(), err)
+	if err != nil {
+		return nil, fmt.Errorf("repository %s: %w", repo.cfg.Name, err)
+	}
+	p := &pass{r: r, repo: repo, mode: m, head: head.Commit}
+	var decided bool
+	err = r.journal.view(func(tx *bbolt.Tx) error {
+		if p.last, err = getRepository(tx, repo.cfg.Name); err != nil {
+			return err
+		}
+		decided, err = hasDecisions(tx, repo.cfg.Name)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	p.moved = p.head != p.last.Head
+	if !p.moved && m == polled && !decided {
+		return nil, nil
+	}
+	err = p.run(ctx)
+	return p.made, err
+}
+
+func (p *pass) run(ctx context.Context) error {
+	if err := p.repo.mirror.Fetch(ctx, p.head); err != nil {
+		return fmt.Errorf("repository %s: %w", p.repo.cfg.Name, err)
+	}
+	graph, err := p.repo.graphAt(ctx, p.head)
+	if err != nil {
+		return p.broken(err)
+	}
+	p.graph = graph
+	if err := p.remember(); err != nil {
+		return err
+	}
+	allowed, err := p.settleWhole()
+	if err != nil {
+		return err
+	}
+	if p.last.HeldRun != "" && !p.moved {
+		return nil // the head is held as a whole, or was discarded: nothing of it is taken
+	}
+	gone, err := p.departures(ctx)
+	if err != nil {
+		return err
+	}
+	if gone.whole && !allowed {
+		return p.holdWhole(gone)
+	}
+	if err := p.carryOut(ctx); err != nil {
+		return err
+	}
+	return p.reconcile(ctx, gone)
+}
+
+// remember loads what is known of the repository's units.
+func (p *pass) remember() error {
+	return p.r.journal.view(func(tx *bbolt.Tx) (err error) {
+		p.known, err = memories(tx, p.repo.cfg.Name)
+		return err
+	})
+}
+
+// reconcile makes the run of the head, where there is something to do, and
+// records that the head has been taken.
+func (p *pass) reconcile(ctx context.Context, gone departures) error {
+	ids := choose(p.graph, p.known, p.mode, p.moved, p.changedSince(ctx))
+	removals := gone.toPlan(p.known, p.mode, p.moved)
+	if len(ids) > 0 || len(removals) > 0 {
+		if err := p.newRun(ctx, ids, removals, gone); err != nil {
+			return err
+		}
+	} else if len(gone.notes) > 0 {
+		for _, n := range gone.notes {
+			p.r.opts.Log.Warn(n, "repository", p.repo.cfg.Name, "commit", short(p.head))
+		}
+	}
+	if ctx.Err() != nil {
+		return nil // what was not begun is taken by the next pass
+	}
+	return p.finish()
+}
+
+// finish records that the head was taken whole.
+func (p *pass) finish() error {
+	p.repo.mu.Lock()
+	p.repo.finished = true
+	p.repo.mu.Unlock()
+	if !p.moved && p.last.HeldRun == "" && p.last.Broken == "" {
+		return nil
+	}
+	p.last = repositoryMemory{Head: p.head}
+	return p.r.journal.update(func(tx *bbolt.Tx) error { return putRepository(tx, p.repo.cfg.Name, p.last) })
+}
+
+// broken records a commit whose configuration cannot be read: a failed run
+// without units, once a commit.
+func (p *pass) broken(cause error) error {
+	var config *workspace.ConfigError
+	if !errors.As(cause, &config) {
+		return cause
+	}
+	if p.last.Broken != "" && !p.moved {
+		p.made = append(p.made, p.last.Broken)
+		return nil
+	}
+	run := p.header()
+	run.Status, run.Error = Failed, cause.Error()
+	now := p.r.opts.Now()
+	run.Finished = &now
+	err := p.r.journal.update(func(tx *bbolt.Tx) error {
+		if err := createRun(tx, run); err != nil {
+			return err
+		}
+		return putRepository(tx, p.repo.cfg.Name, repositoryMemory{Head: p.head, Broken: run.ID, Before: p.before()})
+	})
+	if err != nil {
+		return err
+	}
+	p.made = append(p.made, run.ID)
+	p.r.emit(Event{Repository: run.Repository, Run: run.ID, Phase: PhaseEnd, Status: Failed, Text: run.Error})
+	return nil
+}
+
+// header is a run of the head with nothing in it yet.
+func (p *pass) header() *Run {
+	run := &Run{Repository: p.repo.cfg.Name, Commit: p.head, Trigger: OnCommit, Status: Running, Started: p.r.opts.Now(), Units: []UnitResult{}}
+	if p.mode == asked && !p.moved {
+		run.Trigger = Manual
+	}
+	if c, err := p.repo.mirror.Commit(p.head); err == nil {
+		run.Subject, run.Author = c.Subject, c.Author
+	}
+	return run
+}
+
+// changedSince answers which units are affected directly by what differs between
+// a commit and the head, reading each difference once.
+func (p *pass) changedSince(ctx context.Context) func(string) map[string]bool {
+	cache := map[string]map[string]bool{}
+	everything := func() map[string]bool {
+		all := map[string]bool{}
+		for _, u := range p.graph.Units {
+			all[u.ID] = true
+		}
+		return all
+	}
+	return func(since string) map[string]bool {
+		if since == p.head {
+			return nil
+		}
+		if got, ok := cache[since]; ok {
+			return got
+		}
+		direct := map[string]bool{}
+		paths, err := p.repo.mirror.Changes(since, p.head)
+		if err != nil {
+			// Unknown means changed: the commit may be gone after a force push.
+			direct = everything()
+		} else {
+			var before *workspace.Graph
+			if contains(paths, workspace.ConfigFile) {
+				// Whose declaration changed? Without an answer, everybody's did.
+				before, _ = p.repo.scan(ctx, since)
+			}
+			for _, id := range p.graph.Direct(paths, before) {
+				direct[id] = true
+			}
+		}
+		cache[since] = direct
+		return direct
+	}
+}
+
+// newRun makes the run, lets it take the place of what waited for its units, and
+// takes its units.
+func (p *pass) newRun(ctx context.Context, ids []string, removals []removal, gone departures) error {
+	run := p.header()
+	run.Notes = append(run.Notes, gone.notes...)
+	for _, w := range p.graph.Warnings {
+		run.Notes = append(run.Notes, w.String())
+	}
+	if p.last.Head != "" && p.moved {
+		if linear, err := p.repo.mirror.IsAncestor(p.last.Head, p.head); err == nil && !linear {
+			run.Notes = append(run.Notes, fmt.Sprintf("the branch was force-pushed: %s is not an ancestor of %s", short(p.last.Head), short(p.head)))
+		}
+	}
+	tasks := map[string]task{}
+	for _, id := range ids {
+		u := p.graph.Unit(id)
+		run.Units = append(run.Units, UnitResult{ID: id, Kind: Kind(u.Kind), Status: Queued})
+		tasks[id] = task{unit: u}
+	}
+	for _, rm := range removals {
+		run.Units = append(run.Units, UnitResult{ID: rm.unit.ID, Kind: Kind(rm.unit.Kind), Status: Queued, Removal: true})
+		tasks[rm.unit.ID] = task{unit: rm.unit, removal: true, from: rm.from, after: rm.after}
+	}
+	err := p.r.journal.update(func(tx *bbolt.Tx) error {
+		if err := createRun(tx, run); err != nil {
+			return err
+		}
+		for id := range tasks {
+			if err := p.r.supersede(tx, p.known[id], run.ID); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	p.made = append(p.made, run.ID)
+	x := &execution{r: p.r, repo: p.repo, run: run, graph: p.graph, tasks: tasks, known: p.known}
+	return x.execute(ctx)
+}
+
+// supersede ends what waits for a unit that a newer run takes.
+func (r *Runner) supersede(tx *bbolt.Tx, m *memory, by string) error {
+	if m == nil || m.Taken == nil || m.Taken.Status != Held && m.Taken.Status != Deferred {
+		return nil
+	}
+	old, err := getRun(tx, m.Taken.Run)
+	if err != nil {
+		return err
+	}
+	u := old.Unit(m.ID)
+	if u == nil || u.Status != m.Taken.Status {
+		return nil
+	}
+	u.Status, u.Reason = Superseded, "superseded by "+by
+	old.Settle()
+	if err := errors.Join(putResult(tx, old.ID, *u), putRun(tx, old), dropDecision(tx, old.ID, m.ID)); err != nil {
+		return err
+	}
+	if m.Plan != nil {
+		file := m.Plan.File
+		tx.OnCommit(func() { removeFile(file) })
+		m.Plan = nil
+	}
+	return putMemory(tx, m)
+}
+
+// graphAt reads the units and edges of a commit; the last one read is kept.
+func (repo *repository) graphAt(ctx context.Context, commit string) (*workspace.Graph, error) {
+	repo.mu.Lock()
+	defer repo.mu.Unlock()
+	if repo.graphOf == commit {
+		return repo.graph, nil
+	}
+	graph, err := repo.scan(ctx, commit)
+	if err != nil {
+		return nil, err
+	}
+	repo.graph, repo.graphOf = graph, commit
+	return graph, nil
+}
+
+func (repo *repository) scan(ctx context.Context, commit string) (*workspace.Graph, error) {
+	tree, err := repo.mirror.Tree(commit)
+	if err != nil {
+		return nil, fmt.Errorf("read %s: %w", short(commit), err)
+	}
+	return repo.scanner.Scan(ctx, tree)
+}
+
+// checkout lends a read-only tree of a commit; release gives it back.
+func (repo *repository) checkout(ctx context.Context, commit string) (*mirror.Checkout, error) {
+	if err := repo.mirror.Fetch(ctx, commit); err != nil {
+		return nil, err
+	}
+	return repo.mirror.Checkout(ctx, commit)
+}
+
+func short(commit string) string { return commit[:min(7, len(commit))] }
+
+func contains(ids []string, id string) bool { return slices.Contains(ids, id) }

@@ -1,0 +1,217 @@
+package runner
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"sync"
+
+	"github.com/mooring-iac/mooring/internal/terraform"
+	"github.com/mooring-iac/mooring/k8s"
+	"github.com/mooring-iac/mooring/workspace"
+)
+
+// PreviewOptions says what `mooring plan` looks at.
+type PreviewOptions struct {
+	Dir  string                                   // a working copy, as it lies
+	Tree workspace.Tree                           // the same, as discovery reads it
+	Skip func(path string) bool                   // files of the working copy that do not count: ignored ones
+	Only func(*workspace.Graph) ([]string, error) // the units to plan, with their dependants; nil is all
+
+	Options // Env, Environ, Clusters, CLIConfig, Releases…, Parallel, Observe, Now; DataDir and Repositories are not used
+}
+
+// Preview is what a working copy would change.
+type Preview struct {
+	Run  Run
+	Logs map[string]string // Terraform's own words, by unit
+}
+
+// MakePreview plans the units of a working copy and changes nothing: no state, no
+// cluster, no file in the working copy. Upstream outputs come from their state.
+func MakePreview(ctx context.Context, opts PreviewOptions) (*Preview, error) {
+	tmp, err := os.MkdirTemp("", "mooring-plan-")
+	if err != nil {
+		return nil, fmt.Errorf("plan: %w", err)
+	}
+	defer os.RemoveAll(tmp)
+	opts.DataDir = tmp
+	if err := opts.setDefaults(); err != nil {
+		return nil, err
+	}
+	p := &previewer{opts: opts, outputs: map[string]map[string]workspace.Output{}, preview: &Preview{Logs: map[string]string{}}}
+	if p.clusters, err = newClusters(opts.Clusters, opts.Version); err != nil {
+		return nil, err
+	}
+	defer p.clusters.close()
+	var names []string
+	if len(opts.Clusters) > 0 {
+		names = p.clusters.names()
+	}
+	if p.graph, err = workspace.NewScanner(workspace.ScannerOptions{Clusters: names}).Scan(ctx, opts.Tree); err != nil {
+		return nil, err
+	}
+	p.tools = &terraform.Tools{Dir: filepath.Join(tmp, "tools"), ReleasesURL: opts.ReleasesURL, PublicKey: opts.ReleasesKey, PathEnv: os.Getenv("PATH")}
+	if p.home, err = terraform.New(tmp, terraform.Options{CLIConfig: opts.CLIConfig, PathEnv: os.Getenv("PATH")}); err != nil {
+		return nil, err
+	}
+	ids := p.graph.Order()
+	if opts.Only != nil {
+		if ids, err = opts.Only(p.graph); err != nil {
+			return nil, err
+		}
+	}
+	return p.run(ctx, ids)
+}
+
+type previewer struct {
+	opts     PreviewOptions
+	graph    *workspace.Graph
+	home     *terraform.Home
+	tools    *terraform.Tools
+	clusters *clusters
+
+	mu      sync.Mutex // guards what follows
+	preview *Preview
+	outputs map[string]map[string]workspace.Output
+}
+
+func (p *previewer) run(ctx context.Context, ids []string) (*Preview, error) {
+	run := &p.preview.Run
+	*run = Run{ID: "plan", Trigger: Manual, Status: Running, Started: p.opts.Now(), Units: []UnitResult{}}
+	for _, w := range p.graph.Warnings {
+		run.Notes = append(run.Notes, w.String())
+	}
+	for _, id := range ids {
+		run.Units = append(run.Units, UnitResult{ID: id, Kind: Kind(p.graph.Unit(id).Kind), Status: Queued})
+	}
+	steps := graphSteps(p.graph, ids)
+	sortSteps(steps, p.graph)
+	p.opts.Observe(Event{Phase: PhaseBegin, Units: len(ids)})
+	walk(ctx, steps, make(chan struct{}, p.opts.Parallel), func(id string) Status { return p.unit(ctx, id) })
+	if err := ctx.Err(); err != nil {
+		return nil, fmt.Errorf("plan: %w", err)
+	}
+	end := p.opts.Now()
+	run.Finished, run.Seconds = &end, seconds(end.Sub(run.Started))
+	run.Settle()
+	return p.preview, nil
+}
+
+func (p *previewer) unit(ctx context.Context, id string) Status {
+	u := p.graph.Unit(id)
+	began := p.opts.Now()
+	var log bytes.Buffer
+	result, err := p.look(ctx, u, &log)
+	var missing *workspace.MissingOutputError
+	switch {
+	case errors.As(err, &missing):
+		result.Status, result.Reason = Deferred, err.Error()
+	case err != nil:
+		result.Status, result.Error = Failed, err.Error()
+	}
+	result.ID, result.Kind = id, Kind(u.Kind)
+	result.Started, result.Seconds = &began, seconds(p.opts.Now().Sub(began))
+	p.mu.Lock()
+	*p.preview.Run.Unit(id) = result
+	if log.Len() > 0 {
+		p.preview.Logs[id] = log.String()
+	}
+	p.mu.Unlock()
+	p.opts.Observe(Event{Unit: id, Phase: PhaseDone, Status: result.Status, Text: joined(result.Reason, result.Error), Add: result.Add, Change: result.Change, Destroy: result.Destroy})
+	return result.Status
+}
+
+func (p *previewer) look(ctx context.Context, u *workspace.Unit, log io.Writer) (UnitResult, error) {
+	if u.Err != nil {
+		return UnitResult{}, u.Err
+	}
+	p.mu.Lock()
+	for _, up := range p.graph.Upstream(u.ID) {
+		if r := p.preview.Run.Unit(up); r != nil && (r.Status == Failed || r.Status == Skipped) {
+			p.mu.Unlock()
+			return UnitResult{Status: Skipped, Reason: up + " " + saidOf(r.Status)}, nil
+		}
+	}
+	p.mu.Unlock()
+	if Kind(u.Kind) == KindManifests {
+		return p.manifests(ctx, u)
+	}
+	return p.workspace(ctx, u, log)
+}
+
+func (p *previewer) workspace(ctx context.Context, u *workspace.Unit, log io.Writer) (UnitResult, error) {
+	p.opts.Observe(Event{Unit: u.ID, Phase: PhasePlan})
+	spec, err := makeSpec(ctx, p.tools, u, p.upstream, environment(p.opts.Environ, p.opts.Env), environment(p.opts.Environ, p.opts.InitEnv))
+	if err != nil {
+		return UnitResult{}, err
+	}
+	spec.Repository, spec.Tree, spec.Skip = "plan", p.opts.Dir, p.opts.Skip
+	s, err := p.home.Open(ctx, spec)
+	if err != nil {
+		return UnitResult{}, err
+	}
+	defer s.Close()
+	if err := s.Init(ctx, io.Discard); err != nil {
+		return UnitResult{}, err
+	}
+	plan, err := s.Plan(ctx, log, terraform.PlanOptions{})
+	if err != nil {
+		return UnitResult{}, err
+	}
+	result := UnitResult{Status: Unchanged}
+	if plan.Changes {
+		result.Status = Planned
+	}
+	describe(&result, plan)
+	outs := make(map[string]workspace.Output, len(plan.State.Outputs))
+	for name, o := range plan.State.Outputs {
+		outs[name] = workspace.Output{JSON: o.JSON, Type: o.Type, Sensitive: o.Sensitive}
+	}
+	p.mu.Lock()
+	p.outputs[u.ID] = outs
+	p.mu.Unlock()
+	return result, nil
+}
+
+// upstream gives a unit the outputs of another: the ones in its state.
+func (p *previewer) upstream(id string) (map[string]workspace.Output, bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	outs, ok := p.outputs[id]
+	return outs, ok
+}
+
+func (p *previewer) manifests(ctx context.Context, u *workspace.Unit) (UnitResult, error) {
+	p.opts.Observe(Event{Unit: u.ID, Phase: PhasePlan})
+	objects, err := renderSet(u, p.opts.Dir, p.upstream)
+	if err != nil {
+		return UnitResult{}, err
+	}
+	cluster, err := p.clusters.connect(u.Cluster)
+	if errors.Is(err, errNoCluster) {
+		result := UnitResult{Status: Unchanged, Notes: []string{"rendered only: no cluster is configured, so what would change there is not known"}}
+		for _, o := range objects {
+			result.Objects = append(result.Objects, ObjectResult{Ref: o.Ref(), Action: "rendered"})
+		}
+		return result, nil
+	}
+	if err != nil {
+		return UnitResult{}, err
+	}
+	plan, err := cluster.Plan(ctx, setOf("plan", u), objects, k8s.Inventory{})
+	if err != nil {
+		return UnitResult{}, err
+	}
+	var result UnitResult
+	fillObjects(&result, plan.Result)
+	result.Status = Unchanged
+	if result.Created+result.Configured+result.Pruned > 0 {
+		result.Status = Planned
+	}
+	return result, nil
+}

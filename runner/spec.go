@@ -1,0 +1,94 @@
+package runner
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/mooring-iac/mooring/internal/terraform"
+	"github.com/mooring-iac/mooring/workspace"
+)
+
+// upstreamOutputs answers what a unit may refer to of another one, in clear;
+// false where nothing is known of it.
+type upstreamOutputs = func(unit string) (map[string]workspace.Output, bool)
+
+// spec says to Terraform what the repository and the server's configuration say
+// of a workspace.
+func (x *execution) spec(ctx context.Context, t task, tree string) (terraform.Spec, error) {
+	cfg, opts := x.repo.cfg, x.r.opts
+	env := environment(opts.Environ, slices.Concat(opts.Env, cfg.Env))
+	initEnv := environment(opts.Environ, slices.Concat(opts.InitEnv, cfg.InitEnv))
+	spec, err := makeSpec(ctx, x.r.tools, t.unit, x.upstreamOutputs, env, initEnv)
+	if err != nil {
+		return terraform.Spec{}, err
+	}
+	spec.Repository, spec.Tree = cfg.Name, tree
+	spec.KeepGenerated = t.approved // a saved plan may refer to what its making left in the view
+	return spec, nil
+}
+
+func makeSpec(ctx context.Context, tools *terraform.Tools, u *workspace.Unit, outs upstreamOutputs, env, initEnv map[string]string) (terraform.Spec, error) {
+	inputs, err := u.Inputs(outs)
+	if err != nil {
+		return terraform.Spec{}, err
+	}
+	tool, err := tools.Find(ctx, u.Module.Tool, u.Module.RequiredVersion)
+	if err != nil {
+		return terraform.Spec{}, err
+	}
+	variables := make(map[string]terraform.Variable, len(inputs))
+	for name, v := range inputs {
+		if v.Unknown {
+			return terraform.Spec{}, fmt.Errorf("variable %s of %s is not known yet", name, u.ID)
+		}
+		variables[name] = terraform.Variable{JSON: v.JSON, Sensitive: v.Sensitive}
+	}
+	spec := terraform.Spec{
+		Key:        u.Dir + "\x00" + u.Workspace,
+		Dir:        u.Dir,
+		ModuleDirs: u.Module.ModuleDirs,
+		Workspace:  u.Workspace,
+		VarFiles:   u.VarFiles,
+		Variables:  variables,
+		InitInputs: u.Module.InitInputs,
+		Env:        env,
+		InitEnv:    initEnv,
+		Tool:       tool,
+	}
+	setBackend(&spec, u)
+	return spec, nil
+}
+
+// setBackend says where the state is: the backend block, what completes it, and
+// the state files of others that are found by a path in the repository.
+func setBackend(spec *terraform.Spec, u *workspace.Unit) {
+	backend := u.Module.Backend
+	if backend.Declared {
+		spec.BackendType = backend.Type
+	}
+	if backend.Type == "local" {
+		spec.StatePath, spec.WorkspaceDir = backend.Get("path"), backend.Get("workspace_dir")
+	}
+	for _, setting := range u.BackendConfig() {
+		name, value, isValue := strings.Cut(setting, "=")
+		if !isValue {
+			spec.BackendFiles = append(spec.BackendFiles, setting)
+			continue
+		}
+		if spec.BackendValues == nil {
+			spec.BackendValues = map[string]json.RawMessage{}
+		}
+		quoted, _ := json.Marshal(value) // a string always marshals
+		spec.BackendValues[name] = quoted
+	}
+	for _, path := range u.Module.LocalStatePaths {
+		// The paths are the repository's; Terraform's are relative to the root module.
+		if rel, err := filepath.Rel(filepath.FromSlash(u.Dir), filepath.FromSlash(path)); err == nil {
+			spec.RemoteStatePaths = append(spec.RemoteStatePaths, filepath.ToSlash(rel))
+		}
+	}
+}
