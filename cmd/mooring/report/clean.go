@@ -96,13 +96,16 @@ func Copy(w io.Writer, src io.Reader) error {
 	}
 }
 
-// JSON writes v indented, with a line break at its end. Characters that a
-// terminal might act on are escaped the way JSON does it: the value is the same.
-func JSON(w io.Writer, v any) error {
+// JSON writes v on one line, or indented for a person, with a line break at its
+// end. Characters that a terminal might act on are escaped the way JSON does it:
+// the value is the same.
+func JSON(w io.Writer, v any, indent bool) error {
 	var raw bytes.Buffer
 	enc := json.NewEncoder(&raw)
 	enc.SetEscapeHTML(false)
-	enc.SetIndent("", "  ")
+	if indent {
+		enc.SetIndent("", "  ")
+	}
 	if err := enc.Encode(v); err != nil {
 		return fmt.Errorf("write JSON: %w", err)
 	}
@@ -120,4 +123,17 @@ func JSON(w io.Writer, v any) error {
 	}
 	_, err := io.WriteString(w, b.String())
 	return err
+}
+
+// Writer cleans what is written through it, a write at a time: for logs, whose
+// lines come whole.
+func Writer(w io.Writer) io.Writer { return cleanWriter{w} }
+
+type cleanWriter struct{ w io.Writer }
+
+func (c cleanWriter) Write(p []byte) (int, error) {
+	if _, err := io.WriteString(c.w, Clean(string(p))); err != nil {
+		return 0, err
+	}
+	return len(p), nil
 }

@@ -3,6 +3,7 @@ package report
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"io"
 	"strings"
 	"testing"
@@ -68,11 +69,14 @@ func TestCopyAcrossPieces(t *testing.T) {
 func TestJSONIsSafeAndTheSame(t *testing.T) {
 	in := map[string]string{"x": "<a&b> \x1b[2J \u009b \u202e \U000e0041 ü \uFFFD"}
 	var b bytes.Buffer
-	if err := JSON(&b, in); err != nil {
+	if err := JSON(&b, in, false); err != nil {
 		t.Fatal(err)
 	}
 	if i := strings.IndexFunc(b.String(), func(r rune) bool { return dangerous(r) && r != '\uFFFD' }); i >= 0 {
 		t.Errorf("%q holds a control character", b.String())
+	}
+	if n := strings.Count(b.String(), "\n"); n != 1 {
+		t.Errorf("%q has %d lines", b.String(), n)
 	}
 	if !strings.Contains(b.String(), "<a&b>") {
 		t.Errorf("%q escapes more than it must", b.String())
@@ -104,6 +108,12 @@ func TestReportsNeutraliseText(t *testing.T) {
 	}
 	if !strings.Contains(b.String(), `a = "x?[2J???y"`) {
 		t.Errorf("the snippet is not there:\n%s", b.String())
+	}
+	if _, err := Writer(&b).Write([]byte(evil + "\n")); err != nil {
+		t.Fatal(err)
+	}
+	if err := Error(&b, errors.New(evil), Style{}); err != nil {
+		t.Fatal(err)
 	}
 	if i := strings.IndexFunc(b.String(), dangerous); i >= 0 {
 		t.Errorf("a control character gets through at %q", b.String()[max(0, i-30):min(b.Len(), i+10)])

@@ -29,12 +29,29 @@ func Diagnostics(w io.Writer, diags hcl.Diagnostics, files map[string]*hcl.File,
 			at.Filename = CleanLine(at.Filename)
 			c.Subject = &at
 		}
+		if d.Subject != nil && safe[c.Subject.Filename] == nil {
+			writeBare(&b, &c, s)
+			continue
+		}
 		if err := out.WriteDiagnostic(&c); err != nil {
 			return fmt.Errorf("write diagnostics: %w", err)
 		}
 	}
 	_, err := w.Write(b.Bytes())
 	return err
+}
+
+// writeBare prints a problem of a file whose source is not shown: manifests, in
+// which secrets may stand.
+func writeBare(b *bytes.Buffer, d *hcl.Diagnostic, s Style) {
+	head := s.paint(red, "Error")
+	if d.Severity == hcl.DiagWarning {
+		head = s.paint(yellow, "Warning")
+	}
+	fmt.Fprintf(b, "%s: %s\n\n  on %s line %d\n\n", head, d.Summary, d.Subject.Filename, d.Subject.Start.Line)
+	if d.Detail != "" {
+		fmt.Fprintf(b, "%s\n\n", d.Detail)
+	}
 }
 
 // blind overwrites what Clean would escape, byte for byte: ranges of the source

@@ -174,10 +174,10 @@ func TestUnbox(t *testing.T) {
 	}
 }
 
-func TestShellWord(t *testing.T) {
+func TestShellWordIsOneWord(t *testing.T) {
 	for in, want := range map[string]string{"infra/network:prod": "infra/network:prod", "a b": "'a b'", "it's": `'it'\''s'`, "": "''", "$(x)": "'$(x)'"} {
-		if got := shellWord(in); got != want {
-			t.Errorf("shellWord(%q) = %s, want %s", in, got, want)
+		if got := ShellWord(in); got != want {
+			t.Errorf("ShellWord(%q) = %s, want %s", in, got, want)
 		}
 	}
 }

@@ -13,6 +13,7 @@ type Options struct {
 	Style
 	Full     bool   // every change and object; else the first of them
 	Preview  bool   // a plan of a working copy: nothing can be approved
+	Decided  bool   // a decision was just made: it is not asked for again
 	Commands string // what a person types before a command's name; "" is "mooring"
 }
 
@@ -128,14 +129,14 @@ func countUnits(units []runner.UnitResult) string {
 
 // waiting names what a person must decide, with the commands to type.
 func (p *page) waiting(r *runner.Run) {
-	if !r.Waits() {
-		return
-	}
 	var held []string
 	for _, u := range r.Units {
-		if u.Status == runner.Held {
+		if u.Status == runner.Held || u.Status == runner.Interrupted {
 			held = append(held, CleanLine(u.ID))
 		}
+	}
+	if len(held) == 0 && !r.Waits() {
+		return
 	}
 	p.line("")
 	what := plural(len(held), "unit")
@@ -144,10 +145,11 @@ func (p *page) waiting(r *runner.Run) {
 	}
 	p.line("%s", p.paint(yellow, "Waiting for a person: "+what))
 	id := CleanLine(r.ID)
+	// A held run is decided whole; else its held units first, then interrupted ones.
 	commands := [][2]string{{"show " + id, "read every change"}, {"approve " + id, "let it go on"}, {"discard " + id, "do not do it"}}
 	if len(held) > 1 && r.Held == "" {
 		commands[1][1] = "let all of them go on"
-		commands = append(commands[:2], [2]string{"approve " + id + " " + shellWord(held[0]), "let this one go on"}, commands[2])
+		commands = append(commands[:2], [2]string{"approve " + id + " " + ShellWord(held[0]), "let this one go on"}, commands[2])
 	}
 	wide := 0
 	for _, c := range commands {
@@ -158,8 +160,8 @@ func (p *page) waiting(r *runner.Run) {
 	}
 }
 
-// shellWord quotes an id where a shell would read more than a word in it.
-func shellWord(s string) string {
+// ShellWord quotes a word where a shell would read more than a word in it.
+func ShellWord(s string) string {
 	plain := func(r rune) bool {
 		return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("._-/:@%+=", r)
 	}

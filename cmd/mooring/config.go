@@ -1,0 +1,69 @@
+package main
+
+import (
+	"github.com/hashicorp/hcl/v2"
+
+	"github.com/mooring-iac/mooring/cmd/mooring/report"
+	"github.com/mooring-iac/mooring/cmd/mooring/serverconfig"
+	"github.com/mooring-iac/mooring/policies"
+	"github.com/mooring-iac/mooring/runner"
+)
+
+// configPath is the file that -c names, else $MOORING_CONFIG, else ./server.hcl.
+func (a *app) configPath() string {
+	if a.config != "" {
+		return a.config
+	}
+	if v, ok := a.env("MOORING_CONFIG"); ok && v != "" {
+		return v
+	}
+	return "server.hcl"
+}
+
+// load reads the server's configuration. Its problems are printed; warnings only
+// where the command is one that works with what they are about.
+func (a *app) load(warnings bool) (*serverconfig.Config, error) {
+	cfg, files, diags := serverconfig.Load(a.configPath(), a.env)
+	var show hcl.Diagnostics
+	for _, d := range diags {
+		if d.Severity == hcl.DiagError || warnings && !a.quiet {
+			show = append(show, d)
+		}
+	}
+	if err := report.Diagnostics(a.stderr, show, files, a.style(a.stderr)); err != nil {
+		return nil, err
+	}
+	if cfg == nil {
+		return nil, errShown
+	}
+	return cfg, nil
+}
+
+// options turns the configuration into the runner's options.
+func (a *app) options(cfg *serverconfig.Config) runner.Options {
+	o := runner.Options{
+		DataDir:     cfg.DataDir,
+		Parallel:    cfg.Parallel,
+		Grace:       cfg.Grace,
+		Version:     buildVersion(),
+		Now:         a.now,
+		Env:         cfg.Env,
+		InitEnv:     cfg.InitEnv,
+		Environ:     a.environ,
+		CLIConfig:   cfg.CLIConfig,
+		ReleasesURL: cfg.Terraform.ReleasesURL,
+		ReleasesKey: cfg.Terraform.PublicKey,
+	}
+	for _, r := range cfg.Repositories {
+		o.Repositories = append(o.Repositories, runner.RepositoryConfig{
+			Name: r.Name, URL: r.URL, Branch: r.Branch,
+			Username: r.Username, Token: r.Token, SSHKey: r.SSHKey, Passphrase: r.SSHKeyPassphrase, KnownHosts: r.KnownHosts, CABundle: r.CABundle,
+			Poll: r.Poll, Apply: runner.ApplyMode(r.Apply), AutoApply: policies.Level(r.AutoApply), HoldDirect: r.DirectPush == "hold",
+			Env: r.Env, InitEnv: r.InitEnv,
+		})
+	}
+	for _, c := range cfg.Clusters {
+		o.Clusters = append(o.Clusters, runner.ClusterConfig{Name: c.Name, Kubeconfig: c.Kubeconfig, Context: c.Context, InCluster: c.InCluster, Default: c.Default, AllowExec: c.AllowExec})
+	}
+	return o
+}

@@ -1,0 +1,169 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+
+	"github.com/mooring-iac/mooring/cmd/mooring/report"
+	"github.com/mooring-iac/mooring/runner"
+	"github.com/mooring-iac/mooring/workspace"
+)
+
+func (a *app) planCommand() *cobra.Command {
+	var base, unit string
+	cmd := &cobra.Command{
+		Use:     "plan [DIR]",
+		GroupID: "repository",
+		Short:   "Plan a working copy and print the report; changes nothing",
+		Long: `Plans the working copy as it lies, committed or not, ignored files left out. Without
+--base every unit is planned; with it those that differ from where the branch left
+REF, and their dependants. Outputs of upstream workspaces come from their state.
+Which environment Terraform may see, and the clusters, come from the server's
+configuration where there is one.
+
+Exit: 0 no change, 1 error, 2 changes.`,
+		Example: `  mooring plan
+  mooring plan ../infra --base origin/main
+  mooring plan --log infra/network         with Terraform's own words
+  mooring plan -o json`,
+		Args:              arguments(0, 1, "[DIR] [--base REF]"),
+		ValidArgsFunction: completeDirectories,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return a.plan(cmd.Context(), directory(args), base, unit)
+		},
+	}
+	cmd.Flags().StringVar(&base, "base", "", "plan only what differs from this Git revision")
+	cmd.Flags().StringVar(&unit, "log", "", "print Terraform's output of this unit after the report")
+	return a.withOutput(a.withConfig(cmd))
+}
+
+func directory(args []string) string {
+	if len(args) == 0 {
+		return "."
+	}
+	return args[0]
+}
+
+func completeDirectories(_ *cobra.Command, args []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
+	if len(args) > 0 {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	return nil, cobra.ShellCompDirectiveFilterDirs
+}
+
+func (a *app) plan(ctx context.Context, dir, base, unit string) error {
+	o, err := a.previewOptions(ctx, dir, base)
+	if err != nil {
+		return a.failed(err)
+	}
+	observe, end := a.progress()
+	defer end()
+	o.Observe = observe
+	ctx, stop := twice(ctx, func() { a.note("stopping") }, func() { os.Exit(1) })
+	defer stop()
+	preview, err := runner.MakePreview(ctx, *o)
+	end()
+	if err != nil {
+		return a.failed(err)
+	}
+	run := &preview.Run
+	run.Repository = filepath.Base(o.Dir)
+	err = a.print(run, func(w io.Writer, s report.Style) error {
+		return report.Run(w, run, report.Options{Style: s, Preview: true, Full: unit == ""})
+	})
+	if err != nil {
+		return err
+	}
+	if unit != "" {
+		if err := a.printLog(preview, unit); err != nil {
+			return err
+		}
+	}
+	return previewVerdict(run)
+}
+
+func (a *app) printLog(preview *runner.Preview, unit string) error {
+	if a.format == "json" {
+		return errors.New("--log goes with the text report only")
+	}
+	text, ok := preview.Logs[unit]
+	if !ok {
+		return fmt.Errorf("there is no output of Terraform's for %q", unit)
+	}
+	_, err := io.WriteString(a.stdout, "\n"+report.Clean(text))
+	return err
+}
+
+// previewVerdict is the exit code of a plan: an error outranks a change.
+func previewVerdict(run *runner.Run) error {
+	code := 0
+	if run.Error != "" {
+		code = 1
+	}
+	for _, u := range run.Units {
+		switch u.Status {
+		case runner.Unchanged:
+		case runner.Failed, runner.Skipped, runner.Interrupted:
+			code = 1
+		default: // planned, held, deferred: not what the state says
+			if code == 0 {
+				code = 2
+			}
+		}
+	}
+	if code == 0 {
+		return nil
+	}
+	return &exitError{code: code}
+}
+
+// previewOptions describes the working copy. The server's configuration is used
+// where there is one; only one that was named must be there.
+func (a *app) previewOptions(ctx context.Context, dir, base string) (*runner.PreviewOptions, error) {
+	tree, err := workspace.WorkingCopy(dir)
+	if err != nil {
+		return nil, err
+	}
+	o := &runner.PreviewOptions{Dir: tree.Dir(), Tree: tree}
+	if path, named := a.configIfAny(); path != "" {
+		cfg, err := a.load(false)
+		if err != nil && named {
+			return nil, err
+		}
+		if cfg != nil {
+			o.Options = a.options(cfg)
+			o.DataDir, o.Repositories = "", nil
+		}
+	}
+	o.Environ, o.Version, o.Now = a.environ, buildVersion(), a.now
+	if o.Skip, err = ignored(tree); err != nil {
+		return nil, err
+	}
+	if base != "" {
+		paths, err := changedSince(ctx, tree.Dir(), base)
+		if err != nil {
+			return nil, err
+		}
+		o.Only = func(g *workspace.Graph) ([]string, error) { return g.Affected(paths, nil), nil }
+	}
+	return o, nil
+}
+
+// configIfAny is the server's configuration that a command may use but does not
+// need: named is true when a person asked for it.
+func (a *app) configIfAny() (path string, named bool) {
+	path = a.configPath()
+	if a.config != "" || path != "server.hcl" {
+		return path, true
+	}
+	if _, err := os.Stat(path); err != nil {
+		return "", false
+	}
+	return path, false
+}

@@ -1,0 +1,83 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+
+	"github.com/mooring-iac/mooring/cmd/mooring/control"
+	"github.com/mooring-iac/mooring/cmd/mooring/report"
+	"github.com/mooring-iac/mooring/cmd/mooring/serverconfig"
+	"github.com/mooring-iac/mooring/runner"
+)
+
+// session is a command's hold on a data directory: the running server's, or its
+// own when none runs.
+type session struct {
+	control.Operations
+	remote    *control.Client // nil when the database is this process's
+	interrupt func()          // ends running applies at once
+	close     func() error
+}
+
+// work opens a session, hands it to f and closes it. Events go to observe, which
+// may be nil.
+func (a *app) work(ctx context.Context, warnings bool, observe func(runner.Event), f func(context.Context, *session) error) error {
+	cfg, err := a.load(warnings)
+	if err != nil {
+		return err
+	}
+	s, err := a.open(cfg, observe)
+	if err != nil {
+		return err
+	}
+	ctx, stop := a.untilSignal(ctx, s)
+	defer stop()
+	err = errors.Join(f(ctx, s), s.close())
+	if s.remote != nil {
+		a.sayVersions(s.remote.ServerVersion())
+	}
+	return err
+}
+
+func (a *app) open(cfg *serverconfig.Config, observe func(runner.Event)) (*session, error) {
+	if err := serverconfig.CheckDataDir(cfg.DataDir); err != nil {
+		return nil, err
+	}
+	client, err := control.Dial(cfg.DataDir, sentinels, observe)
+	if err == nil {
+		return &session{Operations: client, remote: client, interrupt: func() {}, close: func() error { return nil }}, nil
+	}
+	if !errors.Is(err, control.ErrNoServer) {
+		return nil, err
+	}
+	if err := serverconfig.PrepareDataDir(cfg.DataDir); err != nil {
+		return nil, err
+	}
+	o := a.options(cfg)
+	o.Observe = observe
+	if a.verbose {
+		o.Log = slog.New(slog.NewTextHandler(report.Writer(a.stderr), &slog.HandlerOptions{Level: slog.LevelDebug}))
+	}
+	r, err := runner.Open(o)
+	if err != nil {
+		return nil, err
+	}
+	return &session{Operations: local{r}, interrupt: r.Interrupt, close: r.Close}, nil
+}
+
+func (a *app) sayVersions(server string) {
+	if own := buildVersion(); server != "" && server != own {
+		a.note("note: the running server is Mooring %s, this command is %s", server, own)
+	}
+}
+
+// progress shows events on standard error until its end is called.
+func (a *app) progress() (observe func(runner.Event), end func()) {
+	if a.quiet {
+		return nil, func() {}
+	}
+	s := a.style(a.stderr)
+	p := report.NewProgress(a.stderr, s, s.Symbols, a.now)
+	return p.Observe, p.Close
+}

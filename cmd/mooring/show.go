@@ -1,0 +1,92 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"io"
+
+	"github.com/spf13/cobra"
+
+	"github.com/mooring-iac/mooring/cmd/mooring/control"
+	"github.com/mooring-iac/mooring/cmd/mooring/report"
+	"github.com/mooring-iac/mooring/runner"
+)
+
+func (a *app) showCommand() *cobra.Command {
+	var unit string
+	cmd := &cobra.Command{
+		Use:     "show [RUN]",
+		GroupID: "history",
+		Short:   "Show one run in full; the newest when none is named",
+		Example: `  mooring show r12 -c server.hcl
+  mooring show r12 --log infra/network     Terraform's own output
+  mooring show r12 -o json`,
+		Args:              arguments(0, 1, "[RUN]"),
+		ValidArgsFunction: a.completeRuns(false),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			id := ""
+			if len(args) == 1 {
+				id = args[0]
+			}
+			if unit != "" {
+				return a.showLog(cmd.Context(), id, unit)
+			}
+			return a.show(cmd.Context(), id)
+		},
+	}
+	cmd.Flags().StringVar(&unit, "log", "", "print Terraform's output of this unit instead")
+	return a.withOutput(a.withConfig(cmd))
+}
+
+func (a *app) show(ctx context.Context, id string) error {
+	var run runner.Run
+	err := a.work(ctx, false, nil, func(ctx context.Context, s *session) (err error) {
+		run, err = find(ctx, s, id)
+		return err
+	})
+	if err != nil {
+		return a.failed(err)
+	}
+	return a.print(run, func(w io.Writer, s report.Style) error {
+		return report.Run(w, &run, report.Options{Style: s, Full: true, Commands: a.self()})
+	})
+}
+
+func (a *app) showLog(ctx context.Context, id, unit string) error {
+	return a.work(ctx, false, nil, func(ctx context.Context, s *session) error {
+		run, err := find(ctx, s, id)
+		if err != nil {
+			return err
+		}
+		text, err := s.Log(ctx, run.ID, unit)
+		if err != nil {
+			return err
+		}
+		return errors.Join(report.Copy(a.stdout, text), text.Close())
+	})
+}
+
+// find returns the run with the id, or the newest one for "".
+func find(ctx context.Context, s *session, id string) (runner.Run, error) {
+	if id != "" {
+		return s.Run(ctx, id)
+	}
+	runs, err := s.Runs(ctx, control.Query{Limit: 1})
+	if err != nil {
+		return runner.Run{}, err
+	}
+	if len(runs) == 0 {
+		return runner.Run{}, errors.New("there are no runs yet")
+	}
+	return runs[0], nil
+}
+
+// failed is an error of a command that prints one thing: with -o json there is
+// JSON on standard output then too.
+func (a *app) failed(err error) error {
+	if a.format != "json" {
+		return err
+	}
+	_, tty := terminal(a.stdout)
+	return errors.Join(err, report.JSON(a.stdout, map[string]string{"error": err.Error()}, tty))
+}
