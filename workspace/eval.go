@@ -214,11 +214,13 @@ func (s *scope) text(e expr) (string, string) {
 
 // instances expands for_each or count into one value for each; told is false when
 // they are not constant, and one instance with unknown keys stands for all.
-func (s *scope) instances(forEach, count expr) (each, index []cty.Value, why string) {
+func (s *scope) instances(r *repeat) (each, index []cty.Value, why string) {
 	one := []cty.Value{cty.DynamicVal}
 	switch {
-	case forEach.set():
-		k := s.eval(forEach)
+	case r == nil:
+		return one, one, ""
+	case r.forEach.set():
+		k := s.eval(r.forEach)
 		if k.why != "" || k.value.IsNull() || !k.value.CanIterateElements() || k.value.LengthInt() > mostInstances {
 			return one, one, orText(k.why, "for_each is no constant collection")
 		}
@@ -231,8 +233,8 @@ func (s *scope) instances(forEach, count expr) (each, index []cty.Value, why str
 			index = append(index, cty.DynamicVal)
 		}
 		return each, index, ""
-	case count.set():
-		k := s.eval(count)
+	default:
+		k := s.eval(r.count)
 		n, ok := asInt(k.value)
 		if k.why != "" || !ok || n < 0 || n > mostInstances {
 			return one, one, orText(k.why, "count is no constant number")
@@ -243,7 +245,6 @@ func (s *scope) instances(forEach, count expr) (each, index []cty.Value, why str
 		}
 		return each, index, ""
 	}
-	return one, one, ""
 }
 
 const mostInstances = 500

@@ -8,7 +8,12 @@ import "github.com/hashicorp/hcl/v2"
 type fileFacts struct {
 	sum    [16]byte // of the content
 	broken hcl.Diagnostics
+	values []namedExpr // of a variable file or a backend configuration file
+	*configFacts
+}
 
+// configFacts is what a *.tf or *.tf.json file says. Other files share an empty one.
+type configFacts struct {
 	requiredVersion []expr
 	backend         *backendBlock
 	cloudLine       int32 // of a cloud block; 0 for none
@@ -21,9 +26,8 @@ type fileFacts struct {
 	outputs         []output
 	states          []stateBlock
 	paths           []pathRef
-	values          []namedExpr // of a variable file or a backend configuration file
-	strings         []string    // of a kustomization
-	guessed         *guess      // of a file that does not parse
+	guessed         *guess   // of a file that does not parse
+	strings         []string // of a kustomization
 }
 
 type backendBlock struct {
@@ -43,9 +47,11 @@ type moduleCall struct {
 	version string // as written
 	line    int32
 	args    []namedExpr
-	forEach expr
-	count   expr
+	repeat  *repeat
 }
+
+// repeat is for_each or count; most blocks have neither.
+type repeat struct{ forEach, count expr }
 
 type variable struct {
 	name      string
@@ -65,8 +71,7 @@ type stateBlock struct {
 	backend   expr
 	workspace expr
 	config    expr
-	forEach   expr
-	count     expr
+	repeat    *repeat
 }
 
 type namedExpr struct {

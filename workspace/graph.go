@@ -41,7 +41,6 @@ type Graph struct {
 	Drift    *Drift    // the drift block, nil when there is none
 
 	byID       map[string]*Unit
-	position   map[string]int // in topological order
 	order      []string
 	upstream   map[string][]string
 	downstream map[string][]string

@@ -21,7 +21,7 @@ func isYAML(name string) bool {
 // only take in too much. What is broken is for the applier to say.
 func parseKustomization(src []byte, in *interner) *fileFacts {
 	var doc any
-	facts := &fileFacts{}
+	facts := &fileFacts{configFacts: &configFacts{}}
 	if err := yaml.Unmarshal(src, &doc); err != nil {
 		return facts
 	}

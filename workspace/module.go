@@ -16,7 +16,7 @@ type moduleFacts struct {
 	files    []moduleFile // primary files by name, then override files by name
 	autoVars []moduleFile // terraform.tfvars and *.auto.tfvars, later ones win
 	lock     *fileFacts   // nil without a committed lock file
-	linked   []string     // real paths of files that are symbolic links here
+	linked   []string     // real paths of files that are symbolic links here, and the links on the way
 	override int          // index in files of the first override file
 	refused  string       // why a file of it cannot be read
 }
@@ -37,14 +37,16 @@ func (s *scan) buildModule(d *dirIndex) *moduleFacts {
 		}
 		p := path.Join(d.path, f.name)
 		if f.link {
-			real, _, isDir, exists := s.ix.lookup(p)
+			real, passed, isDir, exists := s.ix.lookup(p)
 			if !exists || isDir {
 				if config {
 					m.refused = p + " is a symbolic link that leads to no file of the repository"
 				}
 				continue
 			}
-			m.linked = append(m.linked, s.in.intern(real))
+			for _, link := range append(passed, real) {
+				m.linked = append(m.linked, s.in.intern(link))
+			}
 			p = real
 		}
 		facts := s.facts[p]
@@ -178,11 +180,13 @@ func (m *moduleFacts) states() []placed[stateBlock] {
 func mergeState(base, over stateBlock) stateBlock {
 	for _, pair := range [][2]*expr{
 		{&base.backend, &over.backend}, {&base.workspace, &over.workspace}, {&base.config, &over.config},
-		{&base.forEach, &over.forEach}, {&base.count, &over.count},
 	} {
 		if pair[1].set() {
 			*pair[0] = *pair[1]
 		}
+	}
+	if over.repeat != nil {
+		base.repeat = over.repeat
 	}
 	return base
 }

@@ -27,10 +27,8 @@ func (g *Graph) arrange() hcl.Diagnostics {
 		}
 	}
 	g.order = make([]string, 0, len(g.Units))
-	g.position = make(map[string]int, len(g.Units))
 	for ready.Len() > 0 {
 		id := heap.Pop(ready).(string)
-		g.position[id] = len(g.order)
 		g.order = append(g.order, id)
 		for _, next := range g.downstream[id] {
 			if waits[next]--; waits[next] == 0 {

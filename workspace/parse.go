@@ -51,7 +51,7 @@ func parseBody(name string, src []byte) (hcl.Body, hcl.Diagnostics) {
 // parseConfigFile reads one *.tf or *.tf.json file.
 func parseConfigFile(name string, src []byte, in *interner) *fileFacts {
 	body, diags := parseBody(name, src)
-	x := extractor{src: src, json: strings.HasSuffix(name, ".json"), in: in, facts: &fileFacts{}}
+	x := extractor{src: src, json: strings.HasSuffix(name, ".json"), in: in, facts: &fileFacts{configFacts: &configFacts{}}}
 	if diags.HasErrors() {
 		x.facts.broken = withoutTrees(diags)
 		x.facts.guessed = guessFacts(src)
@@ -78,7 +78,7 @@ func parseConfigFile(name string, src []byte, in *interner) *fileFacts {
 
 // parseValueFile reads a file of plain attributes: *.tfvars, or a backend configuration.
 func parseValueFile(name string, src []byte, in *interner) *fileFacts {
-	x := extractor{src: src, json: strings.HasSuffix(name, ".json"), in: in, facts: &fileFacts{}}
+	x := extractor{src: src, json: strings.HasSuffix(name, ".json"), in: in, facts: &fileFacts{configFacts: noConfig}}
 	body, diags := parseBody(name, src)
 	if body != nil && !diags.HasErrors() {
 		attrs, more := body.JustAttributes()
@@ -90,6 +90,9 @@ func parseValueFile(name string, src []byte, in *interner) *fileFacts {
 	}
 	return x.facts
 }
+
+// noConfig is shared by files that hold no configuration, and never changed.
+var noConfig = &configFacts{}
 
 // extractor turns one file's tree into facts.
 type extractor struct {
@@ -127,7 +130,7 @@ func (x *extractor) block(block *hcl.Block) {
 			f.states = append(f.states, stateBlock{
 				name: x.in.intern(block.Labels[1]), line: line,
 				backend: x.attr(attrs, "backend"), workspace: x.attr(attrs, "workspace"), config: x.attr(attrs, "config"),
-				forEach: x.attr(attrs, "for_each"), count: x.attr(attrs, "count"),
+				repeat: x.repeat(attrs),
 			})
 			return
 		}
@@ -163,7 +166,7 @@ func (x *extractor) terraform(body hcl.Body) {
 func (x *extractor) module(block *hcl.Block, line int32) {
 	attrs := attributes(block.Body)
 	call := moduleCall{name: x.in.intern(block.Labels[0]), line: line,
-		source: x.attr(attrs, "source"), forEach: x.attr(attrs, "for_each"), count: x.attr(attrs, "count")}
+		source: x.attr(attrs, "source"), repeat: x.repeat(attrs)}
 	if attr := attrs["version"]; attr != nil {
 		call.version = x.in.intern(string(attr.Expr.Range().SliceBytes(x.src)))
 	}
@@ -186,6 +189,13 @@ func (x *extractor) implies(block *hcl.Block) {
 	if name != "terraform" { // built in
 		x.facts.implied = append(x.facts.implied, x.in.intern(name))
 	}
+}
+
+func (x *extractor) repeat(attrs hcl.Attributes) *repeat {
+	if attrs["for_each"] == nil && attrs["count"] == nil {
+		return nil
+	}
+	return &repeat{forEach: x.attr(attrs, "for_each"), count: x.attr(attrs, "count")}
 }
 
 func (x *extractor) attr(attrs hcl.Attributes, name string) expr {

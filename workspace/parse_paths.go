@@ -84,20 +84,27 @@ func constantPath(e hclsyntax.Expression) (base pathBase, prefix string, constan
 		return baseRoot, "", false
 	case *hclsyntax.TemplateExpr:
 		var text strings.Builder
+		based := false // what follows a base begins with a slash and is not absolute for that
+		rest := func() string {
+			if based {
+				return strings.TrimLeft(text.String(), "/")
+			}
+			return text.String()
+		}
 		for i, part := range e.Parts {
 			if i == 0 {
 				if b, ok := pathTraversal(part); ok {
-					base = b
+					base, based = b, true
 					continue
 				}
 			}
 			literal, ok := part.(*hclsyntax.LiteralValueExpr)
 			if !ok || !isKnownString(literal.Val) {
-				return base, text.String(), false
+				return base, rest(), false
 			}
 			text.WriteString(literal.Val.AsString())
 		}
-		return base, text.String(), true
+		return base, rest(), true
 	}
 	return baseRoot, "", false
 }

@@ -109,19 +109,16 @@ func (a *analysis) unresolvedPath(sc *scope, file string, ref *pathRef, why stri
 	if !strings.HasSuffix(ref.prefix, "/") && ref.prefix != "" {
 		p = path.Dir(p)
 	}
-	known := ref.base == baseModule || ref.prefix != ""
-	if known && inside && p != "." && a.scan.modules[p] == nil {
+	if known := ref.base == baseModule || ref.prefix != ""; known && inside {
+		if a.filesets[p] {
+			return // a loop over fileset, which names the files more exactly
+		}
 		real, passed, isDir, exists := a.scan.ix.lookup(p)
 		a.check(real, isDir, exists)
-		if isDir {
+		if isDir && real != "." && a.scan.modules[real] == nil {
 			a.addFiles(passed...)
 			a.addTree(real, "**")
-			if a.filesets[p] {
-				return // a loop over fileset names its files one by one
-			}
 		}
-	} else if known && inside && a.filesets[p] {
-		return
 	}
 	a.warn(file, ref.line, "%s: its path cannot be told: %s", ref.fn, why)
 }

@@ -9,10 +9,10 @@ import (
 // remoteStates finds which states a module instance reads.
 func (a *analysis) remoteStates(sc *scope) {
 	for _, block := range sc.mod.states() {
-		each, index, why := sc.instances(block.fact.forEach, block.fact.count)
+		each, index, why := sc.instances(block.fact.repeat)
 		for i := range each {
 			one := sc
-			if block.fact.forEach.set() || block.fact.count.set() {
+			if block.fact.repeat != nil {
 				one = a.newScope(sc.mod, sc.parent, sc.args, each[i], index[i])
 			}
 			a.remoteState(one, block, why)

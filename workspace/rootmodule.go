@@ -277,7 +277,7 @@ func (a *analysis) follow(sc *scope, call placed[moduleCall], first bool) {
 	}
 	each, index := []cty.Value{cty.DynamicVal}, []cty.Value{cty.DynamicVal}
 	if a.scan.needs(mod) {
-		each, index, _ = sc.instances(call.fact.forEach, call.fact.count)
+		each, index, _ = sc.instances(call.fact.repeat)
 	}
 	if len(each) == 0 { // count = 0 still loads the module
 		each, index = []cty.Value{cty.DynamicVal}, []cty.Value{cty.DynamicVal}
@@ -290,6 +290,7 @@ func (a *analysis) follow(sc *scope, call placed[moduleCall], first bool) {
 // gather takes what one module directory says whatever instance it is.
 func (a *analysis) gather(mod *moduleFacts) {
 	a.out.checks.modules = append(a.out.checks.modules, moduleCheck{mod.dir, mod})
+	a.addFiles(mod.linked...)
 	if mod.refused != "" && a.out.err == nil {
 		a.out.err = fmt.Errorf("%s: %s", mod.dir, mod.refused)
 	}
@@ -481,15 +482,20 @@ func sortedUnique(in []string) []string {
 	return slices.Compact(in)
 }
 
-// unique sorts, interns and trims.
+// unique sorts, and answers one list for all roots that have an equal one.
 func (a *analysis) unique(in []string) []string {
 	in = sortedUnique(in)
 	if len(in) == 0 {
 		return nil
 	}
+	key := strings.Join(in, "\x00")
+	if have := a.scan.lists[key]; have != nil {
+		return have
+	}
 	out := make([]string, len(in))
 	for i, s := range in {
 		out[i] = a.scan.in.intern(s)
 	}
+	a.scan.lists[key] = out
 	return out
 }

@@ -62,7 +62,7 @@ func (s *Scanner) Scan(ctx context.Context, tree Tree) (*Graph, error) {
 		files: map[string]cachedFile{}, facts: map[string]*fileFacts{},
 		modules: make(map[string]*moduleFacts, len(s.modules)), roots: make(map[string]*RootModule, len(s.roots)),
 		oldFiles: s.files, oldRoots: s.roots, sameLinks: s.linkStamp == ix.linkStamp,
-		needing: map[*moduleFacts]bool{},
+		needing: map[*moduleFacts]bool{}, lists: map[string][]string{},
 	}
 	if err := sc.readFacts(); err != nil {
 		return nil, err
@@ -97,7 +97,8 @@ type scan struct {
 	warnings  []Warning
 	readErr   error
 
-	foundRoots []string // memo of found
+	foundRoots []string            // memo of found
+	lists      map[string][]string // equal lists of the roots share one
 }
 
 type job struct {
@@ -237,7 +238,7 @@ func factKind(p string) string {
 func (s *scan) parse(p string, src []byte) *fileFacts {
 	switch factKind(p) {
 	case "lock":
-		return &fileFacts{}
+		return &fileFacts{configFacts: noConfig}
 	case "tf", "tf.json":
 		return parseConfigFile(p, src, s.in)
 	case "kustomization":

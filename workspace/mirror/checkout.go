@@ -229,7 +229,9 @@ func (c *checkouts) sweep() (held []string, err error) {
 			if _, gone := os.Lstat(base); gone == nil {
 				continue // goes with its tree
 			}
-			err = errors.Join(err, os.Remove(path))
+			if gone := os.Remove(path); !errors.Is(gone, os.ErrNotExist) { // it may have gone just now, with its tree
+				err = errors.Join(err, gone)
+			}
 			continue
 		}
 		if !strings.HasPrefix(e.Name(), ".") {

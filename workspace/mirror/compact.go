@@ -48,7 +48,7 @@ func (m *Mirror) compact(ctx context.Context) error {
 			return writePack(w, ids, func(h id) (plumbing.EncodedObject, error) {
 				return r.sto.EncodedObject(plumbing.AnyObject, h)
 			})
-		})
+		}, func(p packed) error { return p.holds(ids) })
 		return err
 	}); err != nil {
 		return err

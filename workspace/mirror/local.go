@@ -18,6 +18,7 @@ import (
 	"github.com/go-git/go-git/v5/plumbing/storer"
 	"github.com/go-git/go-git/v5/storage/filesystem"
 	"github.com/go-git/go-git/v5/storage/filesystem/dotgit"
+	"golang.org/x/sys/unix"
 )
 
 // localSource reads a repository on this machine within this process: go-git's
@@ -63,22 +64,12 @@ func (l *localSource) copyInto(ctx context.Context, st *store, want id) error {
 	}); err != nil {
 		return err
 	}
-	p, err := st.addPack(ctx, func(w io.Writer) error {
+	_, err = st.addPack(ctx, func(w io.Writer) error {
 		return writePack(w, missing, func(h id) (plumbing.EncodedObject, error) {
 			return repo.object(plumbing.AnyObject, h)
 		})
-	})
-	if err != nil {
-		return err
-	}
-	for _, h := range missing {
-		// The index was made from content: what is not in it was not what its
-		// name says.
-		if ok, err := p.index.Contains(h); err != nil || !ok {
-			return fmt.Errorf("object %s of %s is damaged", h, l.path)
-		}
-	}
-	return nil
+	}, func(p packed) error { return p.holds(missing) })
+	return err
 }
 
 // localRepo is an opened repository with the object stores it borrows from.
@@ -120,6 +111,8 @@ func findGitDir(path string) (gitDir, commonDir string, err error) {
 	gitDir = path
 	dot := filepath.Join(path, ".git")
 	switch info, err := os.Stat(dot); {
+	case errors.Is(err, unix.ENOTDIR):
+		return "", "", fmt.Errorf("%w: %s is a file, not a Git repository (bundles are not read)", ErrNotFound, path)
 	case errors.Is(err, fs.ErrNotExist): // bare
 	case err != nil:
 		return "", "", err

@@ -82,7 +82,7 @@ func (n *netSource) pull(ctx context.Context, st *store, want id, branch string,
 	_, err = st.addPack(ctx, func(w io.Writer) error {
 		_, err := io.Copy(w, packStream(req.Capabilities, res))
 		return err
-	})
+	}, nil)
 	return err
 }
 
@@ -174,7 +174,6 @@ func classify(err error) (kind error, hint string) {
 			return k, ""
 		}
 	}
-	var timeout net.Error
 	var status *statusError
 	var cert *tls.CertificateVerificationError
 	switch {
@@ -187,10 +186,20 @@ func classify(err error) (kind error, hint string) {
 	case errors.As(err, &cert):
 		return nil, "if the server's certificate comes from an authority of your own, set the CA bundle"
 	case errors.As(err, &status) && status.temporary(),
-		errors.As(err, &timeout), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, io.EOF):
+		isNetwork(err):
 		return ErrUnreachable, ""
 	}
 	return nil, ""
+}
+
+// isNetwork says whether a connection failed. Not every net.Error is one: a
+// file's errno has the same methods.
+func isNetwork(err error) bool {
+	var op *net.OpError
+	var dns *net.DNSError
+	var other net.Error
+	return errors.As(err, &op) || errors.As(err, &dns) || errors.As(err, &other) && other.Timeout() ||
+		errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF)
 }
 
 // short drops the text that go-git appends to its sentinels: a whole page of

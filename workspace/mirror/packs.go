@@ -31,11 +31,23 @@ type packed struct {
 	index   *idxfile.MemoryIndex
 }
 
-// addPack stores a pack that fill writes: whole and indexed, or not at all. It
+// holds fails when one of ids is not in the pack. The index is made from what
+// the objects contain: what is missing was not what its name said.
+func (p packed) holds(ids []id) error {
+	for _, h := range ids {
+		if ok, err := p.index.Contains(h); err != nil || !ok {
+			return fmt.Errorf("object %s is damaged: its content is another's", h)
+		}
+	}
+	return nil
+}
+
+// addPack stores a pack that fill writes: whole, indexed and found good by check
+// (which may be nil), or not at all. It
 // is on disk (fsync) before its name is, for a torn pack cannot be told from a
 // good one later without reading all of it. go-git's own PackfileWriter offers
 // neither the sync nor the counts, and leaves its file behind on an error.
-func (s *store) addPack(ctx context.Context, fill func(io.Writer) error) (packed, error) {
+func (s *store) addPack(ctx context.Context, fill func(io.Writer) error, check func(packed) error) (packed, error) {
 	packDir := filepath.Join(s.dir, "objects", "pack")
 	f, err := os.CreateTemp(packDir, tmpPack)
 	if err != nil {
@@ -55,6 +67,11 @@ func (s *store) addPack(ctx context.Context, fill func(io.Writer) error) (packed
 	p, sum, err := indexPack(f)
 	if err != nil || p.objects == 0 {
 		return packed{}, err
+	}
+	if check != nil {
+		if err := check(p); err != nil {
+			return packed{}, err
+		}
 	}
 	base := filepath.Join(packDir, "pack-"+sum.String())
 	if err := writeIndex(base+".idx", p.index); err != nil {

@@ -107,11 +107,7 @@ func (d *sshDialer) start(conn net.Conn, keys *hostKeys) (*sshSession, error) {
 	if err != nil {
 		// x/crypto has no type for a refused key; every other failure of the
 		// connection itself does have one.
-		var ne net.Error
-		if errors.As(err, &ne) || errors.Is(err, io.EOF) {
-			return nil, err
-		}
-		if strings.Contains(err.Error(), "unable to authenticate") {
+		if !isNetwork(err) && strings.Contains(err.Error(), "unable to authenticate") {
 			return nil, fmt.Errorf("%w: %w", ErrAuth, err)
 		}
 		return nil, err

@@ -33,6 +33,10 @@ func (t *Tree) write(ctx context.Context, dir string) ([]Note, error) {
 		return nil, err
 	}
 	defer func() { _ = root.Close() }()
+	bites, err := umaskBites(root)
+	if err != nil {
+		return nil, err
+	}
 	dirs := t.directories()
 	for _, d := range dirs {
 		if d.path == "." {
@@ -42,7 +46,7 @@ func (t *Tree) write(ctx context.Context, dir string) ([]Note, error) {
 			return nil, err
 		}
 	}
-	w := treeWriter{tree: t, root: root, notes: make([][]Note, len(dirs))}
+	w := treeWriter{tree: t, root: root, chmod: bites, notes: make([][]Note, len(dirs))}
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(runtime.GOMAXPROCS(0))
 	for i, d := range dirs {
@@ -101,7 +105,23 @@ func (t *Tree) directories() []directory {
 type treeWriter struct {
 	tree  *Tree
 	root  *os.Root
+	chmod bool // the umask takes from the modes that files are made with
 	notes [][]Note
+}
+
+// umaskBites tries it out: the umask itself cannot be read without setting it,
+// for all goroutines.
+func umaskBites(root *os.Root) (bool, error) {
+	const probe = ".umask"
+	f, err := root.OpenFile(probe, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o555)
+	if err != nil {
+		return false, err
+	}
+	info, err := f.Stat()
+	if err := errors.Join(err, f.Close(), root.Remove(probe)); err != nil {
+		return false, err
+	}
+	return info.Mode().Perm() != 0o555, nil
 }
 
 func (w *treeWriter) dir(ctx context.Context, slot int, d directory) error {
@@ -158,8 +178,10 @@ func (w *treeWriter) leaf(r *reader, in *os.Root, i int) (isLFS bool, err error)
 	if err == nil && n != size {
 		err = damaged(l.ids[i], fmt.Errorf("%d bytes where %d were announced", n, size))
 	}
-	// Chmod, for the umask may have taken from the mode.
-	if err := errors.Join(err, f.Chmod(mode), f.Close()); err != nil {
+	if err == nil && w.chmod {
+		err = f.Chmod(mode)
+	}
+	if err := errors.Join(err, f.Close()); err != nil {
 		return false, err
 	}
 	return isPointer(sniffed, size), nil
