@@ -30,14 +30,17 @@ func (s *Session) Apply(ctx context.Context, out io.Writer, planFile string) err
 	if err := ctx.Err(); err != nil {
 		return fmt.Errorf("apply %s: %w", s.spec.Key, err)
 	}
-	err := s.command(ctx, "apply", out, out, s.env(nil), func(ctx context.Context) error {
+	err := s.command(ctx, "apply", out, s.env(nil), func(ctx context.Context) error {
 		return s.tf.Apply(ctx, tfexec.DirOrPlan(planFile), tfexec.LockTimeout(s.home.opts.LockTimeout.String()), tfexec.Parallelism(s.home.opts.Parallelism))
 	})
 	var failed *CommandError
 	if errors.As(err, &failed) && (strings.HasPrefix(failed.Summary, "Saved plan is stale") || strings.HasPrefix(failed.Summary, "Saved plan does not match the given state")) {
 		failed.Err = ErrStalePlan
 	}
-	return errors.Join(err, s.keepErrored(), s.state.show(s.view), os.Remove(planFile))
+	if errRemove := os.Remove(planFile); errRemove != nil && !os.IsNotExist(errRemove) {
+		s.note("the used plan file could not be removed: %v", errRemove)
+	}
+	return errors.Join(err, s.keepErrored(), s.state.show(s.view))
 }
 
 // checkSpace looks at every file system that an apply writes to. A disk that fills during an apply costs the state.

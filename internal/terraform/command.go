@@ -11,8 +11,17 @@ import (
 )
 
 // command runs one verb of terraform-exec with the environment and the writers it gets, and turns its error into a *CommandError.
-// stdout is nil for commands whose standard output is data that may hold secrets.
-func (s *Session) command(ctx context.Context, name string, stdout, stderr io.Writer, env map[string]string, run func(context.Context) error) error {
+// Both streams go to out, unless what a command prints is data that may hold secrets: see query.
+func (s *Session) command(ctx context.Context, name string, out io.Writer, env map[string]string, run func(context.Context) error) error {
+	return s.runCommand(ctx, name, out, false, env, run)
+}
+
+// query runs a command whose output is for Mooring alone.
+func (s *Session) query(ctx context.Context, name string, run func(context.Context) error) error {
+	return s.runCommand(ctx, name, nil, true, s.env(nil), run)
+}
+
+func (s *Session) runCommand(ctx context.Context, name string, out io.Writer, quiet bool, env map[string]string, run func(context.Context) error) error {
 	if s.closed {
 		return fmt.Errorf("%s %s: session is closed", s.spec.Tool.Name, name)
 	}
@@ -22,20 +31,26 @@ func (s *Session) command(ctx context.Context, name string, stdout, stderr io.Wr
 	if err := s.tf.SetEnv(env); err != nil {
 		return fmt.Errorf("%s %s: %w", s.spec.Tool.Name, name, err)
 	}
-	var mu sync.Mutex // out gets both streams
 	seen := &tailBuffer{limit: 64 << 10}
-	s.tf.SetStdout(io.Discard)
-	if stdout != nil {
-		s.tf.SetStdout(&lockedWriter{mu: &mu, out: stdout})
+	shown := &output{out: io.Discard}
+	if out != nil {
+		shown.out = out
 	}
-	dump := &dumpFilter{out: &lockedWriter{mu: &mu, out: io.MultiWriter(seen, orDiscard(stderr))}}
+	s.tf.SetStdout(io.Discard)
+	if !quiet {
+		s.tf.SetStdout(shown)
+	}
+	dump := &dumpFilter{out: io.MultiWriter(seen, shown)}
 	s.tf.SetStderr(dump)
 	err := run(ctx)
-	if errFlush := dump.flush(); errFlush != nil && err == nil {
-		err = errFlush
+	dump.flush()
+	if shown.err != nil {
+		s.note("the output of %s %s is not complete: %v", s.spec.Tool.Name, name, shown.err)
 	}
 	if dump.state != nil {
-		s.keepDumped(dump.state)
+		if errKeep := s.keepUnstored(dump.state); errKeep != nil {
+			s.note("the state of this run could not be stored, neither by Terraform nor by Mooring (%v): resources it made may be unknown to the state", errKeep)
+		}
 	}
 	switch {
 	case ctx.Err() != nil:
@@ -59,13 +74,6 @@ func firstLine(text string) string {
 	return text
 }
 
-func orDiscard(w io.Writer) io.Writer {
-	if w == nil {
-		return io.Discard
-	}
-	return w
-}
-
 // env is the whole environment of a command: nothing of the server's own gets in. terraform-exec adds TF_IN_AUTOMATION and empties TF_LOG.
 func (s *Session) env(extra map[string]string) map[string]string {
 	env := map[string]string{
@@ -81,29 +89,33 @@ func (s *Session) env(extra map[string]string) map[string]string {
 	return env
 }
 
-type lockedWriter struct {
-	mu  *sync.Mutex
+// output writes both streams of a command to where a person or a log reads, one line at a time. It never fails: terraform-exec would stop
+// reading the pipe, and Terraform, blocked on it, would stand still with the state lock held.
+type output struct {
+	mu  sync.Mutex
 	out io.Writer
+	err error // the first; nothing is written after it
 }
 
-func (w *lockedWriter) Write(data []byte) (int, error) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.out.Write(data)
+func (o *output) Write(data []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.err == nil {
+		_, o.err = o.out.Write(data)
+	}
+	return len(data), nil
 }
 
-// tailBuffer keeps the end of what is written.
+// tailBuffer keeps the end of what is written, between one and two times limit bytes of it.
 type tailBuffer struct {
 	limit int
 	data  []byte
-	cut   bool
 }
 
 func (b *tailBuffer) Write(data []byte) (int, error) {
 	b.data = append(b.data, data...)
 	if len(b.data) > 2*b.limit {
 		b.data = append(b.data[:0], b.data[len(b.data)-b.limit:]...)
-		b.cut = true
 	}
 	return len(data), nil
 }

@@ -345,6 +345,28 @@ func TestWorkspacesAreMadeAndSelected(t *testing.T) {
 	}
 }
 
+type brokenWriter struct{}
+
+func (brokenWriter) Write([]byte) (int, error) { return 0, errors.New("reader went away") }
+
+// A reader that goes away does not stop an apply half way.
+func TestOutputThatNobodyReads(t *testing.T) {
+	t.Parallel()
+	r := newRepo(t, map[string]string{"app/main.tf": `
+resource "terraform_data" "a" {
+  provisioner "local-exec" { command = "head -c 1000000 /dev/zero | tr '\\0' 'x' | fold" }
+}
+`})
+	s := r.ready(r.spec("app"))
+	plan := r.plan(s, PlanOptions{})
+	if err := s.Apply(t.Context(), brokenWriter{}, plan.File); err != nil {
+		t.Fatal(err)
+	}
+	if notes := strings.Join(s.Notes(), "\n"); !strings.Contains(notes, "output of terraform apply is not complete: reader went away") {
+		t.Errorf("notes: %s", notes)
+	}
+}
+
 // Values of Mooring's configuration win over var files, the later var file over the earlier.
 func TestVariablesAndVarFiles(t *testing.T) {
 	t.Parallel()

@@ -2,17 +2,15 @@ package terraform
 
 import (
 	"bytes"
-	"fmt"
 	"io"
-	"path/filepath"
 )
 
 // dumpFilter takes a whole state out of standard error. When Terraform can store a state neither in its backend nor in errored.tfstate,
 // it prints it, secrets included; that must not reach a log, and it must not be lost.
 type dumpFilter struct {
-	out     io.Writer
-	line    []byte // an unfinished line
-	held    []byte // lines that may be the beginning of a state
+	out     io.Writer // never fails
+	line    []byte    // an unfinished line
+	held    []byte    // lines that may be the beginning of a state
 	inState bool
 	state   []byte // the last whole state seen
 }
@@ -75,17 +73,4 @@ func (f *dumpFilter) flush() error {
 	}
 	_, err := f.out.Write(rest)
 	return err
-}
-
-// keepDumped stores a state that came as output.
-func (s *Session) keepDumped(state []byte) {
-	name := filepath.Join(s.view.path(s.dir), erroredState)
-	if err := writeFile(name, state, 0o600); err != nil {
-		// The disk that refused Terraform refuses us. The plan's workspace keeps its former state, and the report must say what that means.
-		s.note("Terraform could not store the state, and neither could Mooring (%v): resources made by this run may be unknown to the state", err)
-		return
-	}
-	if err := s.keepErrored(); err != nil {
-		s.note("%s", fmt.Sprint(err))
-	}
 }

@@ -151,7 +151,7 @@ func (s *Session) runInit(ctx context.Context, out io.Writer) error {
 			return fmt.Errorf("prepare init of %s: %w", s.spec.Key, err)
 		}
 	}
-	err = s.command(ctx, "init", out, out, s.env(extra), func(ctx context.Context) error {
+	err = s.command(ctx, "init", out, s.env(extra), func(ctx context.Context) error {
 		return s.tf.Init(ctx, s.initOptions()...)
 	})
 	if err := errors.Join(err, s.state.show(s.view)); err != nil {

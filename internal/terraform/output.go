@@ -15,7 +15,7 @@ func (s *Session) Outputs(ctx context.Context) (map[string]Output, error) {
 		return info.Outputs, nil
 	}
 	outputs := map[string]Output{}
-	err := s.command(ctx, "output", nil, nil, s.env(nil), func(ctx context.Context) error {
+	err := s.query(ctx, "output", func(ctx context.Context) error {
 		read, err := s.tf.Output(ctx)
 		for name, output := range read {
 			outputs[name] = Output{JSON: output.Value, Type: output.Type, Sensitive: output.Sensitive}

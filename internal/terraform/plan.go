@@ -108,7 +108,7 @@ func (s *Session) planFile() (string, error) {
 }
 
 func (s *Session) runPlan(ctx context.Context, out io.Writer, file string, opts PlanOptions) (changes bool, err error) {
-	err = s.command(ctx, "plan", out, out, s.env(nil), func(ctx context.Context) error {
+	err = s.command(ctx, "plan", out, s.env(nil), func(ctx context.Context) error {
 		changes, err = s.tf.Plan(ctx, s.planOptions(file, opts)...)
 		return err
 	})
@@ -133,7 +133,7 @@ func (s *Session) planOptions(file string, opts PlanOptions) []tfexec.PlanOption
 }
 
 func (s *Session) showPlan(ctx context.Context, file string) (plan *tfjson.Plan, err error) {
-	err = s.command(ctx, "show", nil, nil, s.env(nil), func(ctx context.Context) error {
+	err = s.query(ctx, "show", func(ctx context.Context) error {
 		plan, err = s.tf.ShowPlanFile(ctx, file, tfexec.JSONNumber(true))
 		return err
 	})

@@ -86,7 +86,7 @@ func (h *Home) Open(ctx context.Context, spec Spec) (_ *Session, err error) {
 
 // askVersion has terraform-exec ask now what it would ask in the middle of a command, with the answer in that command's output.
 func (s *Session) askVersion(ctx context.Context) error {
-	return s.command(ctx, "version", nil, nil, s.env(nil), func(ctx context.Context) error {
+	return s.query(ctx, "version", func(ctx context.Context) error {
 		_, _, err := s.tf.Version(ctx, false)
 		return err
 	})
@@ -230,28 +230,6 @@ func removeAll(dir string) error {
 	})
 	return os.RemoveAll(dir)
 }
-
-// keepErrored moves errored.tfstate, the state that Terraform could not store, to the state home: the next view would sweep it away.
-func (s *Session) keepErrored() error {
-	data, err := os.ReadFile(filepath.Join(s.view.path(s.dir), erroredState))
-	if err != nil {
-		return nil
-	}
-	var kept string
-	for i := 0; ; i++ {
-		kept = filepath.Join(s.state.dir, filepath.FromSlash(s.dir), fmt.Sprintf("errored-%s-%d.tfstate", hashName("", s.name)[1:9], i))
-		if _, err := os.Stat(kept); os.IsNotExist(err) {
-			break
-		}
-	}
-	if err := writeFile(kept, data, 0o600); err != nil {
-		return fmt.Errorf("keep %s: %w", erroredState, err)
-	}
-	s.notes = append(s.notes, fmt.Sprintf("Terraform could not store the state; it is kept as %s and must be pushed with `terraform state push`", kept))
-	return os.Remove(filepath.Join(s.view.path(s.dir), erroredState))
-}
-
-const erroredState = "errored.tfstate"
 
 func (s *Session) note(format string, args ...any) {
 	text := strings.TrimSpace(fmt.Sprintf(format, args...))

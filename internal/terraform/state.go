@@ -30,7 +30,7 @@ func (s *Session) State(ctx context.Context) (StateInfo, error) {
 		return info, nil
 	}
 	var pulled string
-	err := s.command(ctx, "state pull", nil, nil, s.env(nil), func(ctx context.Context) (err error) {
+	err := s.query(ctx, "state pull", func(ctx context.Context) (err error) {
 		pulled, err = s.tf.StatePull(ctx)
 		return err
 	})

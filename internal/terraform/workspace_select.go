@@ -17,14 +17,14 @@ func (s *Session) selectWorkspace(ctx context.Context, out io.Writer) error {
 	if s.selectedWorkspace() == name {
 		return nil
 	}
-	selectErr := s.command(ctx, "workspace select", nil, nil, s.env(nil), func(ctx context.Context) error {
+	selectErr := s.query(ctx, "workspace select", func(ctx context.Context) error {
 		return s.tf.WorkspaceSelect(ctx, name)
 	})
 	if selectErr == nil || ctx.Err() != nil {
 		return selectErr
 	}
 	var existing []string
-	err := s.command(ctx, "workspace list", nil, nil, s.env(nil), func(ctx context.Context) (err error) {
+	err := s.query(ctx, "workspace list", func(ctx context.Context) (err error) {
 		existing, _, err = s.tf.WorkspaceList(ctx)
 		return err
 	})
@@ -34,7 +34,7 @@ func (s *Session) selectWorkspace(ctx context.Context, out io.Writer) error {
 	if slices.Contains(existing, name) {
 		return selectErr
 	}
-	if err := s.command(ctx, "workspace new", nil, out, s.env(nil), func(ctx context.Context) error {
+	if err := s.command(ctx, "workspace new", out, s.env(nil), func(ctx context.Context) error {
 		return s.tf.WorkspaceNew(ctx, name)
 	}); err != nil {
 		return err

@@ -1,0 +1,88 @@
+package terraform
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"sync"
+	"testing"
+)
+
+// The same fifty workspaces, two at a time: through a Session, and by the bare four commands.
+
+const benchWorkspaces = 50
+
+func benchFiles() map[string]string {
+	files := map[string]string{}
+	for i := range benchWorkspaces {
+		files[fmt.Sprintf("w%02d/main.tf", i)] = fmt.Sprintf("resource \"terraform_data\" \"a\" { input = %d }\noutput \"a\" { value = terraform_data.a.output }\n", i)
+	}
+	return files
+}
+
+func twoAtATime(n int, do func(int)) {
+	work := make(chan int)
+	var all sync.WaitGroup
+	for range 2 {
+		all.Go(func() {
+			for i := range work {
+				do(i)
+			}
+		})
+	}
+	for i := range n {
+		work <- i
+	}
+	close(work)
+	all.Wait()
+}
+
+func BenchmarkFifty(b *testing.B) {
+	tool := realTool(b)
+	b.Run("mooring", func(b *testing.B) {
+		for range b.N {
+			b.StopTimer()
+			r := newRepo(b, benchFiles())
+			b.StartTimer()
+			twoAtATime(benchWorkspaces, func(i int) {
+				s, err := r.home.Open(b.Context(), r.spec(fmt.Sprintf("w%02d", i)))
+				if err != nil {
+					b.Error(err)
+					return
+				}
+				defer s.Close()
+				if err := s.Init(b.Context(), io.Discard); err != nil {
+					b.Error(err)
+					return
+				}
+				plan, err := s.Plan(b.Context(), io.Discard, PlanOptions{})
+				if err != nil {
+					b.Error(err)
+					return
+				}
+				if err := s.Apply(b.Context(), io.Discard, plan.File); err != nil {
+					b.Error(err)
+				}
+			})
+		}
+	})
+	b.Run("bare", func(b *testing.B) {
+		for range b.N {
+			b.StopTimer()
+			r := newRepo(b, benchFiles())
+			b.StartTimer()
+			twoAtATime(benchWorkspaces, func(i int) {
+				for _, args := range [][]string{{"init", "-input=false"}, {"plan", "-input=false", "-out=p"}, {"show", "-json", "p"}, {"apply", "p"}} {
+					command := exec.Command(tool.Path, args...)
+					command.Dir = filepath.Join(r.tree, fmt.Sprintf("w%02d", i))
+					command.Env = []string{"HOME=" + command.Dir, "PATH=/usr/bin:/bin", "TF_CLI_CONFIG_FILE=" + os.DevNull, "CHECKPOINT_DISABLE=1"}
+					if out, err := command.CombinedOutput(); err != nil {
+						b.Errorf("%v: %v\n%s", args, err, out)
+					}
+				}
+			})
+		}
+	})
+}
