@@ -252,8 +252,7 @@ func (x *execution) record(t task, o outcome, started time.Time, locked bool) er
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	m := x.memory(id)
-	m.Kind, m.Dir, m.Workspace, m.Path, m.Cluster = o.Kind, t.unit.Dir, t.unit.Workspace, t.unit.Path, t.unit.Cluster
-	m.Intent, m.Place = nil, t.unit.StateIdentity()
+	m.Intent = nil
 	switch o.Status {
 	case Applied, Unchanged:
 		m.Converged, m.Taken = x.run.Commit, nil
@@ -299,6 +298,10 @@ func (x *execution) memory(id string) *memory {
 	if m == nil {
 		m = &memory{Repository: x.run.Repository, ID: id}
 		x.known[id] = m
+	}
+	if t, ok := x.tasks[id]; ok {
+		u := t.unit
+		m.Kind, m.Dir, m.Workspace, m.Path, m.Cluster, m.Place = Kind(u.Kind), u.Dir, u.Workspace, u.Path, u.Cluster, u.StateIdentity()
 	}
 	return m
 }

@@ -227,7 +227,12 @@ func (r *Runner) recoverRun(tx *bbolt.Tx, run *Run) error {
 			u.Status, u.Reason = Skipped, "Mooring ended before it began: the next pass takes it again"
 			m.Taken = &taken{Run: run.ID, Commit: run.Commit, Status: Skipped}
 		}
-		if err := errors.Join(putMemory(tx, m), putResult(tx, run.ID, *u)); err != nil {
+		if m.Kind != "" { // a unit that was never taken needs no memory to be taken
+			if err := putMemory(tx, m); err != nil {
+				return err
+			}
+		}
+		if err := putResult(tx, run.ID, *u); err != nil {
 			return err
 		}
 	}
