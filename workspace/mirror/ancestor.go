@@ -43,6 +43,7 @@ type node struct {
 const (
 	fromA = 1 << iota
 	fromB
+	fromBoth = fromA | fromB
 )
 
 // isAncestor paints history from both ends, newest commits first, until only
@@ -53,61 +54,80 @@ func isAncestor(read func(id) (node, error), a, b id) (bool, error) {
 	if a == b {
 		return true, nil
 	}
-	paint := map[id]uint8{}
-	var queue byTime
-	open := 0 // queued commits that not both have reached
-	reach := func(h id, by uint8) error {
-		old := paint[h]
-		if old|by == old {
-			return nil
-		}
-		paint[h] = old | by
-		n, err := read(h)
-		if err != nil {
-			return err
-		}
-		heap.Push(&queue, visit{h, n, old | by})
-		if old|by != fromA|fromB {
-			open++
-		}
-		return nil
-	}
-	if err := reach(a, fromA); err != nil {
+	p := painter{read: read, seen: map[id]*visit{}}
+	if err := p.reach(a, fromA); err != nil {
 		return false, err
 	}
-	if err := reach(b, fromB); err != nil {
+	if err := p.reach(b, fromB); err != nil {
 		return false, err
 	}
-	for open > 0 && len(queue) > 0 {
-		v := heap.Pop(&queue).(visit)
-		if v.by != fromA|fromB {
-			open--
+	for p.open > 0 {
+		v := heap.Pop(&p.queue).(*visit)
+		v.queued = false
+		if v.paint != fromBoth {
+			p.open--
 		}
-		for _, p := range v.parents {
-			if err := reach(p, v.by); err != nil {
+		for _, parent := range v.parents {
+			if err := p.reach(parent, v.paint); err != nil {
 				return false, err
 			}
 		}
-		if paint[a]&fromB != 0 {
+		if p.seen[a].paint&fromB != 0 {
 			return true, nil
 		}
 	}
 	return false, nil
 }
 
+type painter struct {
+	read  func(id) (node, error)
+	seen  map[id]*visit
+	queue byTime
+	open  int // commits in the queue that not both ends have reached
+}
+
+// visit is a commit that was reached.
 type visit struct {
-	id id
 	node
-	by uint8
+	paint  uint8 // the ends it was reached from
+	queued bool
+}
+
+// reach paints a commit and, when that is news, queues it to paint its parents.
+func (p *painter) reach(h id, paint uint8) error {
+	v := p.seen[h]
+	if v == nil {
+		n, err := p.read(h)
+		if err != nil {
+			return err
+		}
+		v = &visit{node: n}
+		p.seen[h] = v
+	}
+	if v.paint|paint == v.paint {
+		return nil
+	}
+	if v.queued && v.paint != fromBoth {
+		p.open-- // counted anew below
+	}
+	v.paint |= paint
+	if v.paint != fromBoth {
+		p.open++
+	}
+	if !v.queued {
+		v.queued = true
+		heap.Push(&p.queue, v)
+	}
+	return nil
 }
 
 // byTime is a heap of commits, the newest on top.
-type byTime []visit
+type byTime []*visit
 
 func (q byTime) Len() int           { return len(q) }
 func (q byTime) Less(i, j int) bool { return q[i].when.After(q[j].when) }
 func (q byTime) Swap(i, j int)      { q[i], q[j] = q[j], q[i] }
-func (q *byTime) Push(x any)        { *q = append(*q, x.(visit)) }
+func (q *byTime) Push(x any)        { *q = append(*q, x.(*visit)) }
 func (q *byTime) Pop() any {
 	old := *q
 	v := old[len(old)-1]
