@@ -287,8 +287,12 @@ func (x *execution) markFailed(err error) Result {
 			r.Objects = append(r.Objects, ObjectResult{Ref: e.Ref, File: e.File, Line: e.Line})
 			i = len(r.Objects) - 1
 		}
-		if o := &r.Objects[i]; o.Error == "" {
-			o.Action, o.Message, o.Error = Failed, "", e.Err.Error()
+		o := &r.Objects[i]
+		if o.Error == "" {
+			o.Error = e.Err.Error()
+		}
+		if !errors.Is(e, ErrUnhealthy) { // else it was applied, and its health tells the rest
+			o.Action, o.Message = Failed, ""
 		}
 	}
 	r.count()

@@ -48,6 +48,10 @@ func Connect(cfg ClusterConfig) (*Cluster, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cluster %s: %w", cfg.Name, err)
 	}
+	return connect(cfg, config)
+}
+
+func connect(cfg ClusterConfig, config *rest.Config) (*Cluster, error) {
 	config.UserAgent = "mooring/" + cfg.Version
 	if cfg.Version == "" {
 		config.UserAgent = "mooring"

@@ -11,6 +11,7 @@ import (
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	utiljson "k8s.io/apimachinery/pkg/util/json" // keeps integers, which the health rules want
 )
 
 // pollEvery is how often single objects are read where the cluster forbids to watch them.
@@ -108,7 +109,7 @@ func (f *follower) list(ctx context.Context, selector string) (string, map[ID]*u
 			} `json:"metadata"`
 			Items []map[string]any `json:"items"`
 		}
-		if err := json.Unmarshal(a.body, &page); err != nil {
+		if err := utiljson.Unmarshal(a.body, &page); err != nil {
 			return "", nil, errors.New("read the list of " + f.k.resource + ": not what was asked for")
 		}
 		for _, content := range page.Items {
@@ -148,8 +149,8 @@ func (f *follower) watch(ctx context.Context, selector, version string) (bool, s
 	dec := json.NewDecoder(stream)
 	for {
 		var event struct {
-			Type   string         `json:"type"`
-			Object map[string]any `json:"object"`
+			Type   string          `json:"type"`
+			Object json.RawMessage `json:"object"`
 		}
 		if err := dec.Decode(&event); err != nil {
 			if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
@@ -160,7 +161,11 @@ func (f *follower) watch(ctx context.Context, selector, version string) (bool, s
 		if event.Type == "ERROR" {
 			return false, "", nil // the version is too old: list again
 		}
-		o := f.object(event.Object)
+		var content map[string]any
+		if err := utiljson.Unmarshal(event.Object, &content); err != nil {
+			return false, "", nil
+		}
+		o := f.object(content)
 		version = o.GetResourceVersion()
 		if event.Type == "BOOKMARK" || !f.ids[f.id(o)] {
 			continue
@@ -184,7 +189,7 @@ func (f *follower) poll(ctx context.Context) error {
 			switch {
 			case err == nil:
 				var content map[string]any
-				if json.Unmarshal(a.body, &content) != nil {
+				if utiljson.Unmarshal(a.body, &content) != nil {
 					continue
 				}
 				s.object = f.object(content)

@@ -1,0 +1,242 @@
+package k8s
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"os/exec"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/mooring-iac/mooring/e2e/parts"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+)
+
+// rig is one test's view of the real cluster: a namespace of its own, a set, its inventory, and a count of requests.
+type rig struct {
+	*testing.T
+	c      *Cluster
+	ns     string
+	set    Set
+	inv    Inventory
+	saves  []Inventory
+	events []Event
+	mu     sync.Mutex // guards sent
+	sent   []string   // "PATCH /api/v1/…" of every request, dry-runs marked
+}
+
+func newRig(t *testing.T) *rig {
+	t.Helper()
+	t.Parallel()
+	running := parts.ClusterForTest(t)
+	name := strings.ToLower(strings.NewReplacer("/", "-", "_", "-").Replace(t.Name()))
+	r := &rig{T: t, ns: name[:min(len(name), 50)], set: Set{ID: "test/" + name, Prune: true, Timeout: 30 * time.Second}}
+	r.set.DefaultNamespace = r.ns
+	cfg := ClusterConfig{Name: "test", KubeconfigPath: running.Kubeconfig, Version: "test"}
+	config, err := restConfig(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	config.Wrap(func(next http.RoundTripper) http.RoundTripper {
+		return roundTripper(func(req *http.Request) (*http.Response, error) {
+			r.note(req)
+			return next.RoundTrip(req)
+		})
+	})
+	if r.c, err = connect(cfg, config); err != nil {
+		t.Fatal(err)
+	}
+	r.create("v1", "Namespace", fmt.Sprintf("metadata: {name: %s}", r.ns))
+	r.sent = nil
+	return r
+}
+
+type roundTripper func(*http.Request) (*http.Response, error)
+
+func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
+
+func (r *rig) note(req *http.Request) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	line := req.Method + " " + req.URL.Path
+	if req.URL.Query().Get("dryRun") != "" {
+		line += " (dry-run)"
+	}
+	r.sent = append(r.sent, line)
+}
+
+// writes are the requests that could change something.
+func (r *rig) writes() []string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	var w []string
+	for _, s := range r.sent {
+		if !strings.HasPrefix(s, "GET") && !strings.HasSuffix(s, "(dry-run)") {
+			w = append(w, s)
+		}
+	}
+	return w
+}
+
+func (r *rig) forgetRequests() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.sent = nil
+}
+
+// render makes objects of YAML documents.
+func (r *rig) render(manifests string) []Object {
+	r.Helper()
+	objects, err := Render(checkout(r, "-- k8s/m.yaml --\n"+strings.ReplaceAll(manifests, "NS", r.ns), "k8s"))
+	if err != nil {
+		r.Fatal(err)
+	}
+	return objects
+}
+
+// apply applies manifests and keeps the inventory, as the runner does.
+func (r *rig) apply(manifests string) (Result, error) {
+	r.Helper()
+	return r.applyCtx(r.Context(), manifests)
+}
+
+func (r *rig) applyCtx(ctx context.Context, manifests string) (Result, error) {
+	r.Helper()
+	var objects []Object
+	if manifests != "" {
+		objects = r.render(manifests)
+	}
+	result, err := r.c.Apply(ctx, r.set, objects, r.inv, r.options())
+	r.inv = result.Inventory
+	return result, err
+}
+
+func (r *rig) options() ApplyOptions {
+	return ApplyOptions{
+		Save:   func(inv Inventory) error { r.saves = append(r.saves, inv); return nil },
+		Events: func(e Event) { r.events = append(r.events, e) },
+	}
+}
+
+func (r *rig) mustApply(manifests string) Result {
+	r.Helper()
+	result, err := r.apply(manifests)
+	if err != nil {
+		r.Fatalf("apply: %v\n%s", err, summary(result))
+	}
+	return result
+}
+
+// summary is one line an object: "created v1 ConfigMap ns/a Current".
+func summary(result Result) string {
+	var b strings.Builder
+	for _, o := range result.Objects {
+		fmt.Fprintf(&b, "%s %s %s %s%s\n", o.Action, o.Ref, o.Health, o.Message, o.Error)
+	}
+	return b.String()
+}
+
+// actions maps the names of objects to what happened to them.
+func actions(result Result) map[string]ObjectAction {
+	m := map[string]ObjectAction{}
+	for _, o := range result.Objects {
+		m[o.Ref[strings.LastIndexAny(o.Ref, " /")+1:]] = o.Action
+	}
+	return m
+}
+
+func (r *rig) path(apiVersion, kindName, name string) string {
+	r.Helper()
+	known, err := r.c.discover(r.Context())
+	if err != nil {
+		r.Fatal(err)
+	}
+	o := Object{Unstructured: &unstructured.Unstructured{Object: map[string]any{"apiVersion": apiVersion, "kind": kindName}}}
+	k, ok := known.by[o.gvk()]
+	if !ok {
+		r.Fatalf("no kind %s %s", apiVersion, kindName)
+	}
+	if !k.namespaced {
+		return k.object("", name)
+	}
+	return k.object(r.ns, name)
+}
+
+// get reads a live object; nil when it is not there.
+func (r *rig) get(apiVersion, kind, name string) *unstructured.Unstructured {
+	r.Helper()
+	body, err := r.c.rest.Get().AbsPath(r.path(apiVersion, kind, name)).DoRaw(r.Context())
+	if err != nil {
+		if strings.Contains(err.Error(), "not found") {
+			return nil
+		}
+		r.Fatal(err)
+	}
+	o := &unstructured.Unstructured{}
+	if err := json.Unmarshal(body, &o.Object); err != nil {
+		r.Fatal(err)
+	}
+	return o
+}
+
+// create makes an object as somebody else would.
+func (r *rig) create(apiVersion, kind, yaml string) {
+	r.Helper()
+	docs, faults := parse("x.yaml", []byte(fmt.Sprintf("apiVersion: %s\nkind: %s\n%s\n", apiVersion, kind, strings.ReplaceAll(yaml, "NS", r.ns))))
+	if len(faults) > 0 {
+		r.Fatal(faults[0])
+	}
+	o, faults := docs[0].object(nil)
+	if len(faults) > 0 {
+		r.Fatal(faults[0])
+	}
+	body, _ := json.Marshal(o.Object)
+	p := r.path(apiVersion, kind, "")
+	if err := r.c.rest.Post().AbsPath(strings.TrimSuffix(p, "/")).Param("fieldManager", "somebody").Body(body).Do(r.Context()).Error(); err != nil {
+		r.Fatalf("create %s: %v", kind, err)
+	}
+}
+
+// edit merge-patches an object as the named manager.
+func (r *rig) edit(by, apiVersion, kind, name, patch string) {
+	r.Helper()
+	p := r.path(apiVersion, kind, name)
+	if strings.HasSuffix(by, " status") {
+		by, p = strings.TrimSuffix(by, " status"), p+"/status"
+	}
+	if err := r.c.rest.Patch("application/merge-patch+json").AbsPath(p).Param("fieldManager", by).Body([]byte(patch)).Do(r.Context()).Error(); err != nil {
+		r.Fatalf("patch %s: %v", kind, err)
+	}
+}
+
+func (r *rig) remove(apiVersion, kind, name string) {
+	r.Helper()
+	if err := r.c.rest.Delete().AbsPath(r.path(apiVersion, kind, name)).Do(r.Context()).Error(); err != nil {
+		r.Fatalf("delete %s: %v", kind, err)
+	}
+}
+
+// kubectl runs the real kubectl with a manifest on its standard input.
+func (r *rig) kubectl(stdin string, args ...string) {
+	r.Helper()
+	running := parts.ClusterForTest(r)
+	cmd := exec.Command(parts.KubectlForTest(r), append([]string{"--kubeconfig", running.Kubeconfig, "-n", r.ns}, args...)...)
+	cmd.Env = []string{"HOME=" + r.TempDir()}
+	cmd.Stdin = strings.NewReader(strings.ReplaceAll(stdin, "NS", r.ns))
+	if out, err := cmd.CombinedOutput(); err != nil {
+		r.Fatalf("kubectl %v: %v\n%s", args, err, out)
+	}
+}
+
+// await asks until it is so, for what the cluster's own controllers do.
+func (r *rig) await(what string, so func() bool) {
+	r.Helper()
+	for deadline := time.Now().Add(20 * time.Second); !so(); time.Sleep(20 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			r.Fatalf("waited in vain for %s", what)
+		}
+	}
+}
