@@ -16,7 +16,7 @@ import (
 	"syscall"
 )
 
-const usage = `usage: mooring-e2e-cluster up --dir DIR [--only-api] [--port N] [--stdin]
+const usage = `usage: mooring-e2e-cluster up --dir DIR [--only-api] [--port N] [--stdin] [--remove]
        mooring-e2e-cluster kubectl ARGS…
 
 up runs a cluster until SIGTERM, prints one line of JSON when it is ready, and keeps everything below DIR.
@@ -58,6 +58,7 @@ func upCommand(args []string) error {
 	flags.StringVar(&o.dir, "dir", "", "directory of this one instance, made when absent; used again, it keeps its objects and credentials")
 	flags.BoolVar(&o.onlyAPI, "only-api", false, "etcd and the API server with the controllers that deletion needs; no workload becomes ready")
 	flags.IntVar(&o.port, "port", 0, "port of the API server on 127.0.0.1; 0 takes a free one")
+	flags.BoolVar(&o.remove, "remove", false, "remove the directory at the end")
 	flags.BoolVar(&watchStdin, "stdin", false, "end when standard input is closed, so that nothing outlives the process that started it")
 	if err := flags.Parse(args); err != nil {
 		return flag.ErrHelp

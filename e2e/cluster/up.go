@@ -30,6 +30,7 @@ type options struct {
 	dir     string // private to one instance
 	onlyAPI bool
 	port    int // 0: any free one
+	remove  bool
 }
 
 // ready is the line printed when the cluster is up.
@@ -54,6 +55,9 @@ func up(ctx context.Context, o options, out io.Writer) error {
 		return err
 	}
 	defer unlock()
+	if o.remove {
+		defer func() { _ = os.RemoveAll(dir) }() // after everything below has let go of it
+	}
 	log, err := os.OpenFile(filepath.Join(dir, "log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
 		return fmt.Errorf("open log: %w", err)
