@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/user"
 	"strings"
 	"time"
 
@@ -145,10 +146,11 @@ func (a *app) self() string {
 
 // user is who decides: the name of the person behind sudo, else of the user.
 func (a *app) user() string {
-	for _, name := range []string{"SUDO_USER", "USER", "LOGNAME"} {
-		if v, ok := a.env(name); ok && strings.TrimSpace(v) != "" {
-			return v
-		}
+	if v, ok := a.env("SUDO_USER"); ok && strings.TrimSpace(v) != "" {
+		return v
+	}
+	if u, err := user.Current(); err == nil && u.Username != "" {
+		return u.Username
 	}
 	return fmt.Sprintf("uid %d", os.Getuid())
 }

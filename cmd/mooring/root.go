@@ -24,6 +24,8 @@ func (a *app) root() *cobra.Command {
   mooring plan                         what the working copy here would change
   mooring runs -c server.hcl           what happened
   mooring approve r12 -c server.hcl    let go on what waits`,
+		SuggestionsMinimumDistance: 2,
+
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		Args: func(cmd *cobra.Command, args []string) error {

@@ -134,10 +134,18 @@ func (p *Progress) stays(e runner.Event) string {
 	if name == "" {
 		name = CleanLine(e.Repository)
 	}
-	text := CleanLine(strings.TrimSpace(Unbox(e.Text)))
+	// Of a long reason the first line is enough here: the report has all of it.
+	text, _, _ := strings.Cut(strings.TrimSpace(Unbox(e.Text)), "\n")
+	text = CleanLine(strings.TrimRight(text, " "))
 	switch e.Phase {
 	case runner.PhaseBegin:
-		return fmt.Sprintf("%s: %s (%s)", p.style.paint(bold, name), text, plural(e.Units, "unit"))
+		if name == "" { // a preview: the person knows what was asked for
+			return ""
+		}
+		if text != "" {
+			text += " "
+		}
+		return fmt.Sprintf("%s: %s(%s)", p.style.paint(bold, name), text, plural(e.Units, "unit"))
 	case runner.PhaseDone:
 		line := p.style.mark(e.Status) + name + ": " + p.style.status(e.Status)
 		if c := counts(e); c != "" {
@@ -157,10 +165,7 @@ func (p *Progress) stays(e runner.Event) string {
 }
 
 func counts(e runner.Event) string {
-	if e.Add+e.Change+e.Destroy == 0 {
-		return ""
-	}
-	return fmt.Sprintf("%d to add, %d to change, %d to destroy", e.Add, e.Change, e.Destroy)
+	return summary(&runner.UnitResult{Status: e.Status, Add: e.Add, Change: e.Change, Destroy: e.Destroy})
 }
 
 // draw writes text above the status lines and those again. A screen that cannot

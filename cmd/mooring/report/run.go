@@ -55,7 +55,7 @@ func Run(w io.Writer, r *runner.Run, o Options) error {
 		p.units(r)
 	}
 	p.notes("", r.Notes)
-	if !o.Preview {
+	if !o.Preview && !o.Decided {
 		p.waiting(r)
 	}
 	if sum := p.sum(r); sum != "" {
@@ -68,6 +68,9 @@ func Run(w io.Writer, r *runner.Run, o Options) error {
 
 func (p *page) header(r *runner.Run) {
 	title := CleanLine(r.Repository)
+	if p.Preview {
+		title = "Plan of " + title
+	}
 	if r.Commit != "" {
 		title += " " + shortCommit(r.Commit)
 	}
