@@ -57,7 +57,7 @@ func (s *scan) usedAsModule() map[string]bool {
 func (s *scan) constantText(m *moduleFacts, e expr) (string, string) {
 	a := &analysis{scan: s, spec: &rootSpec{dir: m.dir, workspace: defaultWorkspace}, out: &RootModule{}, seen: map[string]bool{}}
 	a.prepareVariables(m)
-	return a.newScope(m, nil, nil, dynamic, dynamic).text(e)
+	return a.newScope(m, nil, nil).text(e)
 }
 
 func belowModules(dir string) bool {

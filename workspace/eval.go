@@ -24,12 +24,18 @@ type scope struct {
 	mod    *moduleFacts
 	parent *scope
 	args   map[string]expr
-	each   cty.Value // each.value and each.key as an object; DynamicVal when not told
-	index  cty.Value // count.index
+	call   instance // which instance of its module call this is
+	block  instance // which instance of a block inside it is evaluated
 	vars   map[string]known
 	locals map[string]known
 	busy   map[string]bool
 }
+
+// instance is what for_each or count give to one instance: an object with key and
+// value, an object with index. DynamicVal where there is none, or it is not told.
+type instance struct{ each, count cty.Value }
+
+var anyInstance = instance{cty.DynamicVal, cty.DynamicVal}
 
 // known is a value, or why there is none.
 type known struct {
@@ -109,13 +115,13 @@ func (s *scope) context(traversals []hcl.Traversal) (*hcl.EvalContext, string) {
 			ws := cty.StringVal(s.an.spec.workspace)
 			ctx.Variables["terraform"] = cty.ObjectVal(map[string]cty.Value{"workspace": ws, "applying": cty.False})
 		case "each":
-			ctx.Variables["each"] = s.each
-			if !s.each.IsKnown() {
+			ctx.Variables["each"] = s.block.each
+			if !s.block.each.IsKnown() {
 				note(unknown("each has no constant value here"))
 			}
 		case "count":
-			ctx.Variables["count"] = s.index
-			if !s.index.IsKnown() {
+			ctx.Variables["count"] = s.block.count
+			if !s.block.count.IsKnown() {
 				note(unknown("count has no constant value here"))
 			}
 		default:
@@ -170,7 +176,9 @@ func (s *scope) variableValue(name string) known {
 			return k
 		}
 	} else if arg, ok := s.args[name]; ok {
-		return s.parent.eval(arg)
+		caller := *s.parent
+		caller.block = s.call
+		return caller.eval(arg)
 	}
 	if declared.def.set() {
 		return s.eval(declared.def)
@@ -212,38 +220,35 @@ func (s *scope) text(e expr) (string, string) {
 	return v, ""
 }
 
-// instances expands for_each or count into one value for each; told is false when
-// they are not constant, and one instance with unknown keys stands for all.
-func (s *scope) instances(r *repeat) (each, index []cty.Value, why string) {
-	one := []cty.Value{cty.DynamicVal}
+// instances expands for_each or count. why is set when they are not constant; one
+// instance with unknown keys then stands for all.
+func (s *scope) instances(r *repeat) (all []instance, why string) {
 	switch {
 	case r == nil:
-		return one, one, ""
+		return []instance{anyInstance}, ""
 	case r.forEach.set():
 		k := s.eval(r.forEach)
 		if k.why != "" || k.value.IsNull() || !k.value.CanIterateElements() || k.value.LengthInt() > mostInstances {
-			return one, one, orText(k.why, "for_each is no constant collection")
+			return []instance{anyInstance}, orText(k.why, "for_each is no constant collection")
 		}
 		for it := k.value.ElementIterator(); it.Next(); {
 			key, value := it.Element()
 			if k.value.Type().IsSetType() {
 				key = value
 			}
-			each = append(each, cty.ObjectVal(map[string]cty.Value{"key": key, "value": value}))
-			index = append(index, cty.DynamicVal)
+			all = append(all, instance{cty.ObjectVal(map[string]cty.Value{"key": key, "value": value}), cty.DynamicVal})
 		}
-		return each, index, ""
+		return all, ""
 	default:
 		k := s.eval(r.count)
 		n, ok := asInt(k.value)
 		if k.why != "" || !ok || n < 0 || n > mostInstances {
-			return one, one, orText(k.why, "count is no constant number")
+			return []instance{anyInstance}, orText(k.why, "count is no constant number")
 		}
 		for i := range n {
-			each = append(each, cty.DynamicVal)
-			index = append(index, cty.ObjectVal(map[string]cty.Value{"index": cty.NumberIntVal(int64(i))}))
+			all = append(all, instance{cty.DynamicVal, cty.ObjectVal(map[string]cty.Value{"index": cty.NumberIntVal(int64(i))})})
 		}
-		return each, index, ""
+		return all, ""
 	}
 }
 

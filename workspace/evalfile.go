@@ -10,8 +10,6 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-var dynamic = cty.DynamicVal
-
 // functions are the pure ones, and those of Terraform that read files of the
 // repository: locals are often made of a YAML file.
 func (a *analysis) functions() map[string]function.Function {

@@ -25,17 +25,22 @@ func (x *extractor) paths(node hclsyntax.Node, lineOffset int) {
 }
 
 func (x *extractor) pathsIn(node hclsyntax.Node, src []byte, lineOffset int) {
+	var taken map[hclsyntax.Node]bool // arguments that a function's path was read from
 	_ = hclsyntax.VisitAll(node, func(n hclsyntax.Node) hcl.Diagnostics {
 		switch e := n.(type) {
 		case *hclsyntax.FunctionCallExpr:
 			name := strings.TrimPrefix(e.Name, "core::")
 			if fileFunctions[name] && len(e.Args) > 0 {
 				x.addPath(name, e.Args, src, lineOffset)
+				if taken == nil {
+					taken = map[hclsyntax.Node]bool{}
+				}
+				taken[e.Args[0]] = true
 			}
 		case *hclsyntax.TemplateExpr:
 			// A path that is only mentioned, as source_dir of an archive or the
 			// command of a provisioner, counts where it exists.
-			if len(e.Parts) > 1 && isPathTraversal(e.Parts[0]) {
+			if len(e.Parts) > 1 && !taken[e] && isPathTraversal(e.Parts[0]) {
 				x.addPath("", []hclsyntax.Expression{e}, src, lineOffset)
 			}
 		}

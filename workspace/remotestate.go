@@ -1,21 +1,15 @@
 package workspace
 
-import (
-	"slices"
-
-	"github.com/zclconf/go-cty/cty"
-)
+import "slices"
 
 // remoteStates finds which states a module instance reads.
 func (a *analysis) remoteStates(sc *scope) {
 	for _, block := range sc.mod.states() {
-		each, index, why := sc.instances(block.fact.repeat)
-		for i := range each {
-			one := sc
-			if block.fact.repeat != nil {
-				one = a.newScope(sc.mod, sc.parent, sc.args, each[i], index[i])
-			}
-			a.remoteState(one, block, why)
+		all, why := sc.instances(block.fact.repeat)
+		for _, one := range all {
+			inner := *sc
+			inner.block = one
+			a.remoteState(&inner, block, why)
 		}
 	}
 }
@@ -38,7 +32,7 @@ func (a *analysis) remoteState(sc *scope, block placed[stateBlock], instancesWhy
 		}
 	}
 	config := sc.eval(block.fact.config)
-	if config.value == cty.DynamicVal || !config.value.IsKnown() {
+	if !config.value.IsKnown() {
 		a.warn(block.file, block.fact.line, "%s: its config cannot be told: %s", name, orText(instancesWhy, config.why))
 		return
 	}

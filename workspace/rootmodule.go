@@ -167,7 +167,7 @@ func (a *analysis) run() {
 		return
 	}
 	a.prepareVariables(mod)
-	root := a.newScope(mod, nil, nil, cty.DynamicVal, cty.DynamicVal)
+	root := a.newScope(mod, nil, nil)
 	a.backend(root)
 	a.walk(root)
 	for _, f := range a.spec.varFiles {
@@ -176,8 +176,8 @@ func (a *analysis) run() {
 	a.finish(mod)
 }
 
-func (a *analysis) newScope(mod *moduleFacts, parent *scope, args map[string]expr, each, index cty.Value) *scope {
-	return &scope{an: a, mod: mod, parent: parent, args: args, each: each, index: index,
+func (a *analysis) newScope(mod *moduleFacts, parent *scope, args map[string]expr) *scope {
+	return &scope{an: a, mod: mod, parent: parent, args: args, call: anyInstance, block: anyInstance,
 		vars: map[string]known{}, locals: map[string]known{}, busy: map[string]bool{}}
 }
 
@@ -202,7 +202,7 @@ func (a *analysis) prepareVariables(mod *moduleFacts) {
 			for _, v := range f.values {
 				if v.name == name {
 					if plain == nil {
-						plain = a.newScope(mod, nil, nil, cty.DynamicVal, cty.DynamicVal)
+						plain = a.newScope(mod, nil, nil)
 					}
 					return plain.eval(v.expr), true
 				}
@@ -275,15 +275,16 @@ func (a *analysis) follow(sc *scope, call placed[moduleCall], first bool) {
 	for _, arg := range call.fact.args {
 		args[arg.name] = arg.expr
 	}
-	each, index := []cty.Value{cty.DynamicVal}, []cty.Value{cty.DynamicVal}
+	all := []instance{anyInstance}
 	if a.scan.needs(mod) {
-		each, index, _ = sc.instances(call.fact.repeat)
+		if told, _ := sc.instances(call.fact.repeat); len(told) > 0 { // count = 0 still loads the module
+			all = told
+		}
 	}
-	if len(each) == 0 { // count = 0 still loads the module
-		each, index = []cty.Value{cty.DynamicVal}, []cty.Value{cty.DynamicVal}
-	}
-	for i := range each {
-		a.walk(a.newScope(mod, sc, args, each[i], index[i]))
+	for _, one := range all {
+		child := a.newScope(mod, sc, args)
+		child.call = one
+		a.walk(child)
 	}
 }
 
