@@ -82,6 +82,9 @@ func (c *Cluster) begin(ctx context.Context, set Set, desired []Object, inv Inve
 	if len(desired) == 0 && len(inv.Items) > 0 {
 		return x, fmt.Errorf("%w: %d objects of %s stay as they are; remove the set itself to have them deleted", ErrEmptyRender, len(inv.Items), set.ID)
 	}
+	if len(desired) == 0 {
+		return x, nil // nothing wanted, nothing there: no reason to ask anybody
+	}
 	var err error
 	if x.p, err = c.prepare(ctx, set, desired); err != nil {
 		return x, err

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/mooring-iac/mooring/e2e/parts"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 )
 
@@ -168,13 +169,13 @@ func (r *rig) path(apiVersion, kindName, name string) string {
 // get reads a live object; nil when it is not there.
 func (r *rig) get(apiVersion, kind, name string) *unstructured.Unstructured {
 	r.Helper()
-	body, err := r.c.rest.Get().AbsPath(r.path(apiVersion, kind, name)).DoRaw(r.Context())
-	if err != nil {
-		if strings.Contains(err.Error(), "not found") {
-			return nil
-		}
+	answer := r.c.rest.Get().AbsPath(r.path(apiVersion, kind, name)).Do(r.Context())
+	if err := answer.Error(); apierrors.IsNotFound(err) {
+		return nil
+	} else if err != nil {
 		r.Fatal(err)
 	}
+	body, _ := answer.Raw()
 	o := &unstructured.Unstructured{}
 	if err := json.Unmarshal(body, &o.Object); err != nil {
 		r.Fatal(err)

@@ -1,0 +1,100 @@
+package k8s
+
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func TestApplyNamesConflicts(t *testing.T) {
+	r := newRig(t)
+	r.mustApply(configMap("a", "k: v, l: w") + configMap("b", "k: v"))
+	r.edit("kubectl-edit", "v1", "ConfigMap", "a", `{"data":{"k":"mine"}}`)
+	result, err := r.apply(configMap("a", "k: new, l: w") + configMap("b", "k: new"))
+	var conflict *ConflictError
+	if !errors.As(err, &conflict) {
+		t.Fatalf("error = %v\n%s", err, summary(result))
+	}
+	if diff := cmp.Diff(&ConflictError{Ref: "v1 ConfigMap " + r.ns + "/a", Fields: []string{".data.k"}, Manager: "kubectl-edit"}, conflict); diff != "" {
+		t.Error(diff)
+	}
+	if !strings.Contains(err.Error(), "conflict: .data.k is owned by kubectl-edit") {
+		t.Errorf("error = %v", err)
+	}
+	if got := r.get("v1", "ConfigMap", "a").Object["data"].(map[string]any)["k"]; got != "mine" {
+		t.Errorf("k = %v: somebody's edit was overwritten", got)
+	}
+	if plan, err := r.c.Plan(t.Context(), r.set, r.render(configMap("a", "k: new, l: w")), r.inv); !errors.As(err, &conflict) || plan.Failed != 1 {
+		t.Errorf("plan: %v\n%s", err, summary(plan.Result))
+	}
+	r.set.Force = true
+	if result := r.mustApply(configMap("a", "k: new, l: w")); result.Configured != 1 || result.Pruned != 1 {
+		t.Errorf("forced: %s", summary(result))
+	}
+}
+
+func TestApplyAdoptsWhatKubectlMade(t *testing.T) {
+	for name, args := range map[string][]string{"apply": {"apply", "-f", "-"}, "create": {"create", "-f", "-"}} {
+		t.Run(name, func(t *testing.T) {
+			r := newRig(t)
+			r.kubectl(configMap("a", "k: v, l: w, m: x"), args...)
+			uid := r.get("v1", "ConfigMap", "a").GetUID()
+			plan, err := r.c.Plan(t.Context(), r.set, r.render(configMap("a", "k: new, l: w")), r.inv)
+			if err != nil || plan.Configured != 1 {
+				t.Errorf("plan: %v\n%s", err, summary(plan.Result))
+			}
+			if result := r.mustApply(configMap("a", "k: new, l: w")); result.Configured != 1 {
+				t.Errorf("%s", summary(result))
+			}
+			live := r.get("v1", "ConfigMap", "a")
+			if diff := cmp.Diff(map[string]any{"k": "new", "l": "w"}, live.Object["data"]); diff != "" || live.GetUID() != uid {
+				t.Errorf("adopted object: %s", diff)
+			}
+			if _, left := live.GetAnnotations()["kubectl.kubernetes.io/last-applied-configuration"]; left {
+				t.Error("kubectl's own record is still there")
+			}
+			r.mustApply(configMap("a", "k: new"))
+			if diff := cmp.Diff(map[string]any{"k": "new"}, r.get("v1", "ConfigMap", "a").Object["data"]); diff != "" {
+				t.Errorf("a field removed after adoption: %s", diff)
+			}
+			r.forgetRequests()
+			if result := r.mustApply(configMap("a", "k: new")); result.Unchanged != 1 || len(r.writes()) != 0 {
+				t.Errorf("%s %v", summary(result), r.writes())
+			}
+		})
+	}
+}
+
+func TestApplyLeavesReplicasToTheAutoscaler(t *testing.T) {
+	r := newRig(t)
+	r.mustApply(deployment("web", "  replicas: 1"))
+	body := []byte(`{"spec":{"replicas":3}}`)
+	p := r.path("apps/v1", "Deployment", "web") + "/scale"
+	if err := r.c.rest.Patch("application/merge-patch+json").AbsPath(p).Param("fieldManager", "kube-controller-manager").Body(body).Do(t.Context()).Error(); err != nil {
+		t.Fatal(err)
+	}
+	result := r.mustApply(deployment("web", "  replicas: 2\n  paused: false"))
+	if got := result.Objects[0]; got.Action != Configured {
+		t.Errorf("%s", summary(result))
+	}
+	if got := r.get("apps/v1", "Deployment", "web").Object["spec"].(map[string]any)["replicas"]; got != float64(3) {
+		t.Errorf("replicas = %v, want the autoscaler's 3", got)
+	}
+}
+
+func TestSetsDoNotTouchEachOther(t *testing.T) {
+	r := newRig(t)
+	r.mustApply(configMap("a", "k: v") + configMap("moved", "k: v"))
+	uid := r.get("v1", "ConfigMap", "moved").GetUID()
+	other := &rig{T: t, c: r.c, ns: r.ns, set: r.set}
+	other.set.ID += "-other"
+	other.mustApply(configMap("moved", "k: v"))
+	if result := r.mustApply(configMap("a", "k: v")); result.Pruned != 0 || len(result.Inventory.Items) != 1 {
+		t.Errorf("%s", summary(result))
+	}
+	if live := r.get("v1", "ConfigMap", "moved"); live == nil || live.GetUID() != uid {
+		t.Error("an object that another set has taken over was deleted")
+	}
+}
