@@ -9,6 +9,7 @@ import (
 	"sync"
 
 	"github.com/mooring-iac/mooring/k8s"
+	"github.com/mooring-iac/mooring/workspace"
 )
 
 // clusters are the ones that the server's configuration offers, connected when
@@ -47,6 +48,21 @@ func (c *clusters) resolve(name string) string {
 		return c.byDefault
 	}
 	return name
+}
+
+// cover makes sure that every manifest set has a cluster to go to, before anything
+// of a commit is applied.
+func (c *clusters) cover(g *workspace.Graph) error {
+	var without []string
+	for _, u := range g.Units {
+		if Kind(u.Kind) == KindManifests && !u.Kubeconfig && c.resolve(u.Cluster) == "" {
+			without = append(without, u.ID)
+		}
+	}
+	if len(without) == 0 {
+		return nil
+	}
+	return fmt.Errorf("%w for %s: add a cluster block to the server's configuration, with default = true where there are several; or, if the manifests are somebody else's, write discover = false in mooring.hcl and name the workspaces there", errNoCluster, strings.Join(without, ", "))
 }
 
 // connect returns the cluster with the name, or the default one for "".

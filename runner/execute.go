@@ -82,6 +82,7 @@ func (x *execution) execute(ctx context.Context) error {
 	}
 	end := x.r.opts.Now()
 	x.run.Finished = &end
+	x.run.Notes = append(x.run.Notes, x.checkouts.notes...)
 	x.run.Seconds += seconds(end.Sub(began))
 	x.run.Settle()
 	failed = errors.Join(failed, x.r.journal.update(func(tx *bbolt.Tx) error { return putRun(tx, x.run) }))
@@ -308,8 +309,9 @@ func (x *execution) memory(id string) *memory {
 
 // mirrorCheckouts are the trees that an execution has borrowed, one a commit.
 type mirrorCheckouts struct {
-	mu    sync.Mutex
+	mu    sync.Mutex // guards both
 	trees map[string]*mirror.Checkout
+	notes []string // what a person should know of the trees: files left out, pointers
 }
 
 func (c *mirrorCheckouts) get(ctx context.Context, repo *repository, commit string) (*mirror.Checkout, error) {
@@ -324,6 +326,9 @@ func (c *mirrorCheckouts) get(ctx context.Context, repo *repository, commit stri
 	}
 	if c.trees == nil {
 		c.trees = map[string]*mirror.Checkout{}
+	}
+	for _, n := range t.Notes {
+		c.notes = append(c.notes, joined(n.File, n.Message))
 	}
 	c.trees[commit] = t
 	return t, nil

@@ -66,6 +66,9 @@ func (p *pass) run(ctx context.Context) error {
 	if err != nil {
 		return p.broken(err)
 	}
+	if err := p.r.clusters.cover(graph); err != nil {
+		return p.broken(err)
+	}
 	p.graph = graph
 	if err := p.remember(); err != nil {
 		return err
@@ -134,7 +137,7 @@ func (p *pass) finish() error {
 // without units, once a commit.
 func (p *pass) broken(cause error) error {
 	var config *workspace.ConfigError
-	if !errors.As(cause, &config) {
+	if !errors.As(cause, &config) && !errors.Is(cause, errNoCluster) {
 		return cause
 	}
 	if p.last.Broken != "" && !p.moved {
