@@ -1,0 +1,75 @@
+# Everything a person does with this tree. `make` alone says what there is.
+
+GO          ?= go
+BIN         := bin/mooring
+STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
+VERSION     := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+LDFLAGS     := -s -w -X main.version=$(VERSION)
+PACKAGES    ?= ./...
+TIMEOUT     ?= 20m
+FUZZTIME    ?= 10s
+
+# Terraform, Git and Mooring of the tests never meet the person's own settings.
+TESTENV := env -u KUBECONFIG -u MOORING_CONFIG -u TF_CLI_CONFIG_FILE -u TF_DATA_DIR -u TF_WORKSPACE -u TF_PLUGIN_CACHE_DIR
+
+.DEFAULT_GOAL := help
+.PHONY: help build install test test-short demo bench fuzz lint fmt docs parts parts-all image clean
+
+help: ## Say what there is (the default)
+	@awk 'BEGIN { FS = ":.*## " } \
+		/^##@ / { printf "\n%s\n", substr($$0, 5) } \
+		/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@echo
+	@echo "Settings: PACKAGES=./locks/... TIMEOUT=20m FUZZTIME=10s CONTEXT=name KEEP=1"
+
+##@ Use it
+build: ## Build bin/mooring, static
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $(BIN) ./cmd/mooring
+
+install: ## Install mooring into Go's bin directory
+	CGO_ENABLED=0 $(GO) install -trimpath -ldflags '$(LDFLAGS)' ./cmd/mooring
+
+demo: build ## Watch the main job on a real API server (KEEP=1 leaves it up, CONTEXT=name uses your cluster)
+	$(GO) run ./e2e/demo -mooring $(BIN) -context '$(CONTEXT)' $(if $(filter-out 0 no false,$(KEEP)),-keep)
+
+##@ Test it
+test: parts ## Run every test, with the race detector; builds the parts first
+	MOORING_E2E_BUILD=1 $(TESTENV) $(GO) test -race -p 2 -timeout $(TIMEOUT) $(PACKAGES)
+
+test-short: ## Run what needs no API server; under a minute
+	$(TESTENV) $(GO) test -short -timeout 5m $(PACKAGES)
+
+bench: parts-all ## Print Mooring's times beside the bare commands', with ratios
+	$(TESTENV) $(GO) run ./e2e/bench
+
+fuzz: ## Run every fuzz target for a short while (FUZZTIME each)
+	@set -e; for p in $$(grep -rl --include='*_test.go' '^func Fuzz' . | xargs -n1 dirname | sort -u); do \
+		for f in $$(grep -h '^func Fuzz' $$p/*_test.go | sed 's/func \(Fuzz[A-Za-z0-9_]*\).*/\1/'); do \
+			echo "$$p $$f"; $(GO) test -run '^$$' -fuzz "^$$f\$$" -fuzztime $(FUZZTIME) $$p; done; done
+
+##@ Keep it in order
+lint: ## Check formatting, vet, staticcheck
+	@bad=$$(git ls-files -z '*.go' | xargs -0 gofmt -l); if [ -n "$$bad" ]; then echo "not gofmt'ed:"; echo "$$bad"; exit 1; fi
+	$(GO) vet ./...
+	$(GO) run $(STATICCHECK) ./...
+	cd e2e/cluster && $(GO) vet .
+
+fmt: ## Format Go and Terraform files
+	git ls-files -z '*.go' | xargs -0 gofmt -w
+	if command -v terraform >/dev/null; then terraform fmt -recursive examples; fi
+
+docs: ## Write docs/reference again from the code
+	$(GO) test ./docs -run TestReference -update
+
+##@ Parts and packages
+parts: ## Build the real API server that tests and the demo use; minutes the first time, then cached
+	$(GO) run ./e2e/parts/cmd cluster terraform
+
+parts-all: ## Build every part: also kubectl, providers, OpenTofu
+	$(GO) run ./e2e/parts/cmd cluster terraform kubectl providers tofu
+
+image: ## Build the container image mooring:VERSION
+	docker build --build-arg VERSION=$(VERSION) -t mooring:$(VERSION) .
+
+clean: ## Remove what building leaves in the tree; the parts' cache stays
+	rm -rf bin dist

@@ -1,0 +1,2 @@
+nodes        = 3
+web_replicas = 3

@@ -1,0 +1,2 @@
+nodes        = 1
+web_replicas = 1
