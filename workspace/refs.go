@@ -35,7 +35,7 @@ func mentions(e hcl.Expression, match []string) ([]mention, hcl.Diagnostics) {
 	}
 	var out []mention
 	var diags hcl.Diagnostics
-	done := map[hclsyntax.Node]bool{}
+	done := map[hclsyntax.Expression]bool{} // parts of a mention that is taken as a whole
 	take := func(index *hclsyntax.IndexExpr, rest hcl.Traversal, rng hcl.Range) {
 		kind, ok := bareKind(index.Collection)
 		if !ok {
@@ -49,19 +49,19 @@ func mentions(e hcl.Expression, match []string) ([]mention, hcl.Diagnostics) {
 		}
 	}
 	_ = hclsyntax.VisitAll(native, func(n hclsyntax.Node) hcl.Diagnostics {
-		if done[n] {
-			return nil
-		}
 		switch x := n.(type) {
 		case *hclsyntax.RelativeTraversalExpr:
 			if index, ok := x.Source.(*hclsyntax.IndexExpr); ok {
 				take(index, x.Traversal, x.Range())
 			}
 		case *hclsyntax.IndexExpr:
+			if done[x] {
+				return nil
+			}
 			take(x, nil, x.Range())
 		case *hclsyntax.ScopeTraversalExpr:
 			kind := Kind(x.Traversal.RootName())
-			if kind != KindWorkspace && kind != KindManifests {
+			if done[x] || kind != KindWorkspace && kind != KindManifests {
 				return nil
 			}
 			name, ok := secondName(x.Traversal)

@@ -7,11 +7,11 @@ import (
 )
 
 // didYouMean answers " Did you mean …?" for the candidate nearest to what was
-// written, or nothing. The distance is the one that hcl uses for its own keys.
+// written, or nothing: at most three edits away, and no more than half of it.
 func didYouMean(given string, candidates []string) string {
 	best, distance := "", 4
 	for _, c := range candidates {
-		if d := levenshtein.Distance(given, c, nil); d < distance && d < max(len(c), len(given)) {
+		if d := levenshtein.Distance(given, c, nil); d < distance && 2*d <= max(len(c), len(given)) {
 			best, distance = c, d
 		}
 	}
