@@ -164,7 +164,7 @@ type sshServer struct {
 	requests sync.Map // commands that were run
 }
 
-func newSigner(t *testing.T) (ed25519.PrivateKey, ssh.Signer) {
+func newSigner(t testing.TB) (ed25519.PrivateKey, ssh.Signer) {
 	t.Helper()
 	_, key, err := ed25519.GenerateKey(nil)
 	if err != nil {
@@ -177,7 +177,7 @@ func newSigner(t *testing.T) (ed25519.PrivateKey, ssh.Signer) {
 	return key, signer
 }
 
-func serveSSH(t *testing.T) *sshServer {
+func serveSSH(t testing.TB) *sshServer {
 	t.Helper()
 	s := &sshServer{}
 	_, s.hostKey = newSigner(t)
@@ -262,7 +262,7 @@ func (s *sshServer) exec(channel ssh.Channel, command string) {
 	_, _ = channel.SendRequest("exit-status", false, status)
 }
 
-func (s *sshServer) key(t *testing.T, passphrase string) []byte {
+func (s *sshServer) key(t testing.TB, passphrase string) []byte {
 	t.Helper()
 	var block *pem.Block
 	var err error
@@ -278,7 +278,7 @@ func (s *sshServer) key(t *testing.T, passphrase string) []byte {
 }
 
 // knownHosts writes a file that vouches for key.
-func (s *sshServer) knownHosts(t *testing.T, key ssh.PublicKey) string {
+func (s *sshServer) knownHosts(t testing.TB, key ssh.PublicKey) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "known_hosts")
 	if err := os.WriteFile(path, []byte(knownhosts.Line([]string{s.addr}, key)+"\n"), 0o600); err != nil {
@@ -287,7 +287,7 @@ func (s *sshServer) knownHosts(t *testing.T, key ssh.PublicKey) string {
 	return path
 }
 
-func (s *sshServer) remote(t *testing.T, dir string) mirror.Remote {
+func (s *sshServer) remote(t testing.TB, dir string) mirror.Remote {
 	return mirror.Remote{
 		URL:        "ssh://git@" + s.addr + dir,
 		SSHKey:     s.key(t, ""),

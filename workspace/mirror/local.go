@@ -36,7 +36,7 @@ func (l *localSource) refs(context.Context) (*advert, error) {
 	return repo.advert()
 }
 
-func (l *localSource) pull(ctx context.Context, st *store, want id, _ string, _ []id) error {
+func (l *localSource) pull(ctx context.Context, st *store, want id, _ string) error {
 	err := l.copyInto(ctx, st, want)
 	if errors.Is(err, plumbing.ErrObjectNotFound) || errors.Is(err, fs.ErrNotExist) {
 		// A git gc may have put the objects into another file meanwhile.

@@ -39,9 +39,9 @@ type Mirror struct {
 type source interface {
 	// refs asks where the branches stand: one request, nothing written.
 	refs(ctx context.Context) (*advert, error)
-	// pull brings want, with all it names, into the store. The store holds
-	// whatever the commits in have name.
-	pull(ctx context.Context, s *store, want id, branch string, have []id) error
+	// pull brings want, with all it names, into the store, or a newer state of
+	// branch that may lead to want. ErrGone when the remote offers neither.
+	pull(ctx context.Context, s *store, want id, branch string) error
 	close()
 }
 
@@ -134,6 +134,9 @@ func (m *Mirror) rebuild(fault error) error {
 		return err
 	}
 	m.damage.Store(false)
+	m.mu.Lock()
+	m.last = nil
+	m.mu.Unlock()
 	m.note(Note{Message: fmt.Sprintf("the mirror of %s was damaged (%v): it was moved to %s and is fetched again", m.loc.url, fault, aside)})
 	return initStore(m.store.dir)
 }
@@ -147,6 +150,10 @@ func (m *Mirror) Close() error {
 	m.source.close()
 	return nil
 }
+
+// DropCaches closes what is kept open between reads. It happens by itself two
+// seconds after the last read.
+func (m *Mirror) DropCaches() { m.store.drop() }
 
 // URL is the remote's, without credentials.
 func (m *Mirror) URL() string { return m.loc.url }

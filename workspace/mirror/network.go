@@ -48,7 +48,7 @@ func (n *netSource) refs(ctx context.Context) (ad *advert, err error) {
 	return readAdvert(ar), nil
 }
 
-func (n *netSource) pull(ctx context.Context, st *store, want id, branch string, have []id) error {
+func (n *netSource) pull(ctx context.Context, st *store, want id, branch string) error {
 	s, err := n.dial(ctx)
 	if err != nil {
 		return err
@@ -70,7 +70,12 @@ func (n *netSource) pull(ctx context.Context, st *store, want id, branch string,
 		_ = req.Capabilities.Set(capability.NoProgress) // fails only for values it does not take
 	}
 	req.Wants = []plumbing.Hash{ask}
-	req.Haves = have
+	if err := st.with(func(r *reader) error {
+		req.Haves, err = haves(st.dir, r)
+		return err
+	}); err != nil {
+		return err
+	}
 	if req.IsEmpty() {
 		return ErrGone // the branch went back to a commit that is here
 	}
@@ -157,12 +162,11 @@ func (m *Mirror) remoteError(ctx context.Context, op string, err error) error {
 		out.Hint = ""
 		return out
 	}
-	if err != out.Kind {
+	if err != out.Kind && saysMore(err) {
 		out.Err = scrub(err, m.loc.password, m.remote.SSHKeyPassphrase)
 	}
 	if errors.Is(out.Kind, ErrAuth) || errors.Is(out.Kind, ErrNotFound) {
 		out.Hint = m.credentialHint()
-		out.Err = short(out.Err)
 	}
 	return out
 }
@@ -202,15 +206,15 @@ func isNetwork(err error) bool {
 		errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF)
 }
 
-// short drops the text that go-git appends to its sentinels: a whole page of
-// HTML, as often as not.
-func short(err error) error {
-	for _, s := range []error{transport.ErrAuthenticationRequired, transport.ErrAuthorizationFailed, transport.ErrRepositoryNotFound} {
+// saysMore says whether a cause tells more than its kind. go-git's sentinels do
+// not, and the page of HTML that it appends to them even less.
+func saysMore(err error) bool {
+	for _, s := range []error{transport.ErrAuthenticationRequired, transport.ErrAuthorizationFailed, transport.ErrRepositoryNotFound, transport.ErrEmptyRemoteRepository} {
 		if errors.Is(err, s) {
-			return s
+			return false
 		}
 	}
-	return err
+	return true
 }
 
 func (m *Mirror) credentialHint() string {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -178,8 +179,14 @@ func (r *reader) commit(h id) (*object.Commit, error) {
 }
 
 // damaged: objects are only asked for because another one names them, and
-// packs hold all that their objects name, so a failed read is a fault.
+// packs hold all that their objects name, so a failed read is a fault of the
+// mirror; unless the system would not let us read, which a new mirror does not
+// mend.
 func damaged(h id, err error) error {
+	var system *fs.PathError
+	if errors.As(err, &system) && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("read object %s: %w", h, err)
+	}
 	return fmt.Errorf("%w: object %s: %w", ErrDamaged, h, err)
 }
 

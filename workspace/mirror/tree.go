@@ -30,7 +30,10 @@ func (m *Mirror) Tree(commit string) (*Tree, error) {
 		if err != nil {
 			return err
 		}
-		list, err = listTree(r.tree, last, root)
+		if list, err = listTree(r.tree, last, root); err != nil && last != nil {
+			// The tree before may be gone with a mirror that was made again.
+			list, err = listTree(r.tree, nil, root)
+		}
 		return err
 	})
 	if err != nil {
