@@ -43,7 +43,7 @@ func (c *Cluster) Apply(ctx context.Context, set Set, desired []Object, inv Inve
 // Result's inventory holds what is still there and ours. set.Prune is not asked.
 func (c *Cluster) Delete(ctx context.Context, set Set, inv Inventory, opts ApplyOptions) (Result, error) {
 	set.Prune = true
-	x := &execution{c: c, set: set, inv: inv, opts: opts, sink: sink{to: opts.Events}, held: inv.byID()}
+	x := &execution{c: c, set: set, stored: inv, opts: opts, sink: sink{to: opts.Events}, held: inv.byID()}
 	var err error
 	if x.p, err = c.prepare(ctx, set, nil); err != nil {
 		return x.finish(err)
@@ -64,13 +64,12 @@ type execution struct {
 	c       *Cluster
 	set     Set
 	p       *prepared
-	inv     Inventory
+	stored  Inventory // as the caller has it
 	opts    ApplyOptions
 	sink    sink
 	actions []Action
 	live    map[ID]Live
 	results []ObjectResult // beside actions
-	saved   bool           // Save was called before the first write
 
 	mu   sync.Mutex  // guards held
 	held map[ID]Item // what the set holds, as far as known: the inventory in the making
@@ -78,7 +77,7 @@ type execution struct {
 
 // begin does everything that needs no write: kinds, names, the plan, the schemas.
 func (c *Cluster) begin(ctx context.Context, set Set, desired []Object, inv Inventory, opts ApplyOptions) (*execution, error) {
-	x := &execution{c: c, set: set, inv: inv, opts: opts, sink: sink{to: opts.Events}, held: inv.byID()}
+	x := &execution{c: c, set: set, stored: inv, opts: opts, sink: sink{to: opts.Events}, held: inv.byID()}
 	if len(desired) == 0 && len(inv.Items) > 0 {
 		return x, fmt.Errorf("%w: %d objects of %s stay as they are; remove the set itself to have them deleted", ErrEmptyRender, len(inv.Items), set.ID)
 	}
@@ -124,25 +123,28 @@ func (x *execution) setActions(actions []Action) {
 }
 
 // saveBefore stores what the set holds together with what it is about to hold, so that no object can be made
-// that nobody remembers.
+// that nobody remembers. When nothing is new, what is stored already says it all.
 func (x *execution) saveBefore() error {
-	writes := false
 	for _, a := range x.actions {
-		if a.Verb == VerbApply {
-			writes = true
-			if _, known := x.held[a.Item.ID]; !known {
-				x.held[a.Item.ID] = a.Item
-			}
+		if _, known := x.held[a.Item.ID]; a.Verb == VerbApply && !known {
+			x.held[a.Item.ID] = a.Item
 		}
-		writes = writes || a.Verb == VerbDelete
 	}
-	if !writes || x.opts.Save == nil {
-		return nil
-	}
-	x.saved = true
-	if err := x.opts.Save(newInventory(x.held)); err != nil {
+	if err := x.save(newInventory(x.held)); err != nil {
 		return fmt.Errorf("save the inventory of %s before the first write: %w", x.set.ID, err)
 	}
+	return nil
+}
+
+// save stores the inventory unless it is what is stored already.
+func (x *execution) save(inv Inventory) error {
+	if x.opts.Save == nil || sameInventory(inv, x.stored) {
+		return nil
+	}
+	if err := x.opts.Save(inv); err != nil {
+		return err
+	}
+	x.stored = inv
 	return nil
 }
 
@@ -260,10 +262,8 @@ func (x *execution) finish(err error) (Result, error) {
 	if err != nil {
 		r = x.markFailed(err)
 	}
-	if x.opts.Save != nil && (x.saved || !sameInventory(r.Inventory, x.inv)) {
-		if saveErr := x.opts.Save(r.Inventory); saveErr != nil {
-			err = errors.Join(err, fmt.Errorf("save the inventory of %s: %w", x.set.ID, saveErr))
-		}
+	if saveErr := x.save(r.Inventory); saveErr != nil {
+		err = errors.Join(err, fmt.Errorf("save the inventory of %s: %w", x.set.ID, saveErr))
 	}
 	return r, err
 }

@@ -25,8 +25,9 @@ type rig struct {
 	inv    Inventory
 	saves  []Inventory
 	events []Event
-	mu     sync.Mutex // guards sent
-	sent   []string   // "PATCH /api/v1/…" of every request, dry-runs marked
+	hook   func(Event) // called for each event
+	mu     sync.Mutex  // guards sent
+	sent   []string    // "PATCH /api/v1/…" of every request, dry-runs marked
 }
 
 func newRig(t *testing.T) *rig {
@@ -117,8 +118,13 @@ func (r *rig) applyCtx(ctx context.Context, manifests string) (Result, error) {
 
 func (r *rig) options() ApplyOptions {
 	return ApplyOptions{
-		Save:   func(inv Inventory) error { r.saves = append(r.saves, inv); return nil },
-		Events: func(e Event) { r.events = append(r.events, e) },
+		Save: func(inv Inventory) error { r.saves = append(r.saves, inv); return nil },
+		Events: func(e Event) {
+			r.events = append(r.events, e)
+			if r.hook != nil {
+				r.hook(e)
+			}
+		},
 	}
 }
 

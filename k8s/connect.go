@@ -144,7 +144,7 @@ func (c *Cluster) Name() string { return c.name }
 
 // Check asks the server for its version. The error wraps ErrUnreachable, ErrUnauthorized or ErrForbidden.
 func (c *Cluster) Check(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	ctx, cancel := context.WithTimeout(quiet(ctx), 10*time.Second)
 	defer cancel()
 	if _, err := c.rest.Get().AbsPath("/version").MaxRetries(0).DoRaw(ctx); err != nil {
 		return c.wrap(explain(err, "the cluster's version", false))

@@ -134,7 +134,8 @@ func explain(err error, ref string, secret bool) error {
 	if conflict := conflictOf(s, ref); conflict != nil {
 		return conflict
 	}
-	if s.Reason == metav1.StatusReasonInvalid && s.Details != nil && len(s.Details.Causes) > 0 {
+	// An admission policy refuses as Invalid too, but names no field.
+	if s.Reason == metav1.StatusReasonInvalid && s.Details != nil && len(s.Details.Causes) > 0 && s.Details.Causes[0].Field != "" {
 		return invalidOf(s, ref, secret)
 	}
 	e := &RefusedError{Ref: ref, Reason: string(s.Reason), Message: s.Message, Temporary: temporary(err)}
@@ -147,10 +148,31 @@ func explain(err error, ref string, secret bool) error {
 	if e.Reason == "" {
 		e.Reason = fmt.Sprintf("HTTP %d", s.Code)
 	}
-	if secret && !apierrors.IsForbidden(err) && !apierrors.IsNotFound(err) && !apierrors.IsUnauthorized(err) && !apierrors.IsTooManyRequests(err) {
-		e.Message = "the server's message is withheld, because it could repeat a value of the Secret"
+	if secret {
+		e.Message = secretWords(s.Message)
 	}
 	return e
+}
+
+// secretWords is as much of a refusal of a Secret as cannot repeat one of its values: what the server's own parts
+// say about users, quotas and names, and from admission only who refused.
+func secretWords(message string) string {
+	for _, mark := range []string{"denied the request", "denied request"} {
+		if before, _, found := strings.Cut(message, mark); found && strings.HasPrefix(before, "admission webhook ") {
+			return before + mark + " (in words that are withheld: they could repeat a value of the Secret)"
+		}
+	}
+	if i := strings.Index(message, "ValidatingAdmissionPolicy '"); i >= 0 {
+		name, _, _ := strings.Cut(message[i+len("ValidatingAdmissionPolicy '"):], "'")
+		return "ValidatingAdmissionPolicy " + name + " denied it (in words that are withheld: they could repeat a value of the Secret)"
+	}
+	for _, safe := range []string{" cannot patch resource ", " cannot get resource ", " cannot list resource ", " cannot delete resource ",
+		" cannot create resource ", "exceeded quota: ", "because it is being terminated", `namespaces "`} {
+		if strings.Contains(message, safe) {
+			return message
+		}
+	}
+	return "the server's words are withheld: they could repeat a value of the Secret"
 }
 
 // conflictOf reads the owners of contested fields; nil when the status is about something else.
@@ -194,11 +216,24 @@ func invalidOf(s metav1.Status, ref string, secret bool) *InvalidError {
 	for _, cause := range s.Details.Causes {
 		message := cause.Message
 		if secret {
-			message = "refused as " + string(cause.Type)
+			message = secretCause(cause.Type)
 		}
 		e.Fields = append(e.Fields, FieldError{Path: cause.Field, Message: message})
 	}
 	return e
+}
+
+// secretCause says what kind of fault a field of a Secret has; the server's own words could repeat the value.
+func secretCause(t metav1.CauseType) string {
+	switch t {
+	case metav1.CauseTypeFieldValueRequired:
+		return "required, and missing"
+	case metav1.CauseTypeForbidden:
+		return "may not be set or changed (is the Secret immutable?)"
+	case metav1.CauseTypeFieldValueInvalid, metav1.CauseTypeTypeInvalid:
+		return "not valid (the server's words are withheld)"
+	}
+	return "refused as " + string(t)
 }
 
 // temporary tells whether the same request may succeed a little later.

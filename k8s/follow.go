@@ -27,9 +27,16 @@ type sighting struct {
 // true or ctx ends. It lists and then watches what carries the set's label, so an object that loses the label
 // looks gone: the caller who minds reads it.
 func (c *Cluster) follow(ctx context.Context, k kind, set Set, ids []ID, accept string, see func(sighting) bool) error {
+	if len(ids) == 0 {
+		return nil
+	}
 	f := &follower{c: c, k: k, set: set, ids: map[ID]bool{}, see: see, accept: accept}
+	f.namespace = ids[0].Namespace
 	for _, id := range ids {
 		f.ids[id] = true
+		if id.Namespace != f.namespace {
+			f.namespace = ""
+		}
 	}
 	pause := 100 * time.Millisecond
 	for {
@@ -57,12 +64,13 @@ func (c *Cluster) follow(ctx context.Context, k kind, set Set, ids []ID, accept 
 }
 
 type follower struct {
-	c      *Cluster
-	k      kind
-	set    Set
-	ids    map[ID]bool
-	accept string // how one object is wanted: whole, or its metadata
-	see    func(sighting) bool
+	c         *Cluster
+	k         kind
+	set       Set
+	ids       map[ID]bool
+	namespace string // of all of them, or "" when they are in several
+	accept    string // how one object is wanted: whole, or its metadata
+	see       func(sighting) bool
 }
 
 // listAndWatch returns true when see was satisfied, and an error when the watch cannot go on from where it was.
@@ -98,7 +106,7 @@ func (f *follower) list(ctx context.Context, selector string) (string, map[ID]*u
 		accept = acceptList
 	}
 	for {
-		a, err := f.c.send(ctx, request{verb: http.MethodGet, path: f.k.collection(""), accept: accept, params: params})
+		a, err := f.c.send(ctx, request{verb: http.MethodGet, path: f.k.collection(f.namespace), accept: accept, params: params})
 		if err != nil {
 			return "", nil, err
 		}
@@ -139,9 +147,9 @@ func (f *follower) id(o *unstructured.Unstructured) ID {
 
 // watch follows changes after version and returns the last version seen.
 func (f *follower) watch(ctx context.Context, selector, version string) (bool, string, error) {
-	stream, err := f.c.rest.Get().AbsPath(f.k.collection("")).SetHeader("Accept", f.accept).
+	stream, err := f.c.rest.Get().AbsPath(f.k.collection(f.namespace)).SetHeader("Accept", f.accept).
 		Param("watch", "true").Param("labelSelector", selector).Param("resourceVersion", version).
-		Param("allowWatchBookmarks", "true").Param("timeoutSeconds", "300").Stream(ctx)
+		Param("allowWatchBookmarks", "true").Param("timeoutSeconds", "300").Stream(quiet(ctx))
 	if err != nil {
 		return false, version, err
 	}

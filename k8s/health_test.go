@@ -72,7 +72,11 @@ func TestApplyTimesOut(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	r.set.Timeout = time.Minute
-	time.AfterFunc(200*time.Millisecond, cancel)
+	r.hook = func(e Event) {
+		if e.Kind == EventHealth {
+			cancel()
+		}
+	}
 	start := time.Now()
 	if _, err := r.applyCtx(ctx, manifest+configMap("new", "k: v")); !errors.Is(err, context.Canceled) || time.Since(start) > 5*time.Second {
 		t.Errorf("cancelled: %v after %s", err, time.Since(start))

@@ -23,20 +23,17 @@ func (c *Cluster) observe(ctx context.Context, p *prepared, inv Inventory) (map[
 	seen := newObserved(p.set)
 	group, gctx := errgroup.WithContext(ctx)
 	group.SetLimit(parallel)
-	listed := map[string]bool{}
-	for _, k := range kindsInPlay(p, inv) {
-		address := k.collection("")
-		if listed[address] || k.fresh {
-			continue
+	for _, scope := range scopesInPlay(p, inv) {
+		if !scope.kind.fresh {
+			group.Go(func() error { return c.list(gctx, scope, p.set, seen) })
 		}
-		listed[address] = true
-		group.Go(func() error { return c.list(gctx, k, p.set, seen) })
 	}
 	if err := group.Wait(); err != nil {
 		return nil, err
 	}
 	group, gctx = errgroup.WithContext(ctx)
 	group.SetLimit(parallel)
+	wanted := map[ID]bool{}
 	lookUp := func(id ID, k kind, known bool) {
 		switch {
 		case !known && slices.Contains(p.kinds.stale, id.Group):
@@ -44,12 +41,13 @@ func (c *Cluster) observe(ctx context.Context, p *prepared, inv Inventory) (map[
 		case !known || k.fresh:
 			seen.put(id, Live{})
 		case !seen.has(id):
-			group.Go(func() error { return c.look(gctx, id, k, seen) })
+			group.Go(func() error { return c.look(gctx, id, k, wanted[id], seen) })
 		}
 	}
-	wanted := map[ID]bool{}
-	for i, d := range p.desired {
+	for _, d := range p.desired {
 		wanted[d.Item.ID] = true
+	}
+	for i, d := range p.desired {
 		if s := stageOf(d.Item); s == stageCRD || s == stageNamespace || seen.unlisted(p.kind[i]) {
 			lookUp(d.Item.ID, p.kind[i], true)
 		}
@@ -64,14 +62,44 @@ func (c *Cluster) observe(ctx context.Context, p *prepared, inv Inventory) (map[
 	return seen.live, err
 }
 
-func kindsInPlay(p *prepared, inv Inventory) []kind {
-	all := slices.Clone(p.kind)
+// scope is where to list a kind: in one namespace, when all its objects are there, which a tenant may do and which
+// costs the server less; else in all.
+type scope struct {
+	kind      kind
+	namespace string
+}
+
+func (s scope) address() string { return s.kind.collection(s.namespace) }
+
+// scopesInPlay finds the kinds of the desired objects and of the inventory.
+func scopesInPlay(p *prepared, inv Inventory) []scope {
+	var order []string
+	all := map[string]scope{}
+	add := func(k kind, namespace string) {
+		key := k.collection("")
+		s, known := all[key]
+		switch {
+		case !known:
+			order = append(order, key)
+			s = scope{k, namespace}
+		case s.namespace != namespace:
+			s.namespace = ""
+		}
+		all[key] = s
+	}
+	for i, d := range p.desired {
+		add(p.kind[i], d.Item.Namespace)
+	}
 	for _, item := range inv.Items {
 		if k, ok := p.kinds.of(item); ok {
-			all = append(all, k)
+			add(k, item.Namespace)
 		}
 	}
-	return all
+	scopes := make([]scope, len(order))
+	for i, key := range order {
+		scopes[i] = all[key]
+	}
+	return scopes
 }
 
 // observed collects what several goroutines see.
@@ -106,10 +134,11 @@ func (s *observed) unlisted(k kind) bool {
 }
 
 // list reads the metadata of all objects of a kind that carry the set's label, page by page.
-func (c *Cluster) list(ctx context.Context, k kind, set Set, seen *observed) error {
+func (c *Cluster) list(ctx context.Context, where scope, set Set, seen *observed) error {
+	k := where.kind
 	params := map[string]string{"labelSelector": ownerLabel + "=" + set.label(), "limit": "500"}
 	for {
-		a, err := c.send(ctx, request{verb: http.MethodGet, path: k.collection(""), accept: acceptList, params: params})
+		a, err := c.send(ctx, request{verb: http.MethodGet, path: where.address(), accept: acceptList, params: params})
 		switch {
 		case apierrors.IsNotFound(err), apierrors.IsMethodNotSupported(err):
 			return nil // the kind went away with its CRD
@@ -137,12 +166,14 @@ func (c *Cluster) list(ctx context.Context, k kind, set Set, seen *observed) err
 }
 
 // look reads the metadata of one object.
-func (c *Cluster) look(ctx context.Context, id ID, k kind, seen *observed) error {
+func (c *Cluster) look(ctx context.Context, id ID, k kind, desired bool, seen *observed) error {
 	m, err := c.metadata(ctx, k.object(id.Namespace, url.PathEscape(id.Name)))
 	switch {
 	case apierrors.IsNotFound(err):
 		seen.put(id, Live{})
 		return nil
+	case desired && apierrors.IsForbidden(err):
+		return nil // the apply itself says what may not be done
 	case err != nil:
 		item := Item{ID: id, Version: k.version}
 		return &ObjectError{Ref: item.Ref(), Err: c.wrap(explain(err, item.Ref(), k.isSecret()))}

@@ -1,11 +1,13 @@
 package k8s
 
 import (
+	"encoding/json"
 	"errors"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/mooring-iac/mooring/e2e/parts"
 )
 
 func TestApplyNamesConflicts(t *testing.T) {
@@ -96,5 +98,85 @@ func TestSetsDoNotTouchEachOther(t *testing.T) {
 	}
 	if live := r.get("v1", "ConfigMap", "moved"); live == nil || live.GetUID() != uid {
 		t.Error("an object that another set has taken over was deleted")
+	}
+}
+
+// A tenant whose rights end at one namespace can keep a set there.
+func TestApplyWithRightsInOneNamespace(t *testing.T) {
+	r := newRig(t)
+	r.create("v1", "ServiceAccount", "metadata: {name: tenant, namespace: NS}")
+	r.create("rbac.authorization.k8s.io/v1", "Role", "metadata: {name: tenant, namespace: NS}\nrules:\n- {apiGroups: [\"\", apps], resources: [configmaps, deployments], verbs: [get]}")
+	r.create("rbac.authorization.k8s.io/v1", "RoleBinding", "metadata: {name: tenant, namespace: NS}\nroleRef: {apiGroup: rbac.authorization.k8s.io, kind: Role, name: tenant}\nsubjects: [{kind: ServiceAccount, name: tenant, namespace: NS}]")
+	for _, verbs := range []string{`["get","create","patch","delete","list","watch"]`, `["get","create","patch","delete"]`} {
+		r.edit("somebody", "rbac.authorization.k8s.io/v1", "Role", "tenant", `{"rules":[{"apiGroups":["","apps"],"resources":["configmaps","deployments"],"verbs":`+verbs+`}]}`)
+		tenant := &rig{T: t, c: tenantOf(r), ns: r.ns, set: r.set}
+		tenant.set.ID = "tenant" + verbs
+		tenant.mustApply(configMap("a", "k: v") + deployment("web", "") + configMap("b", "k: v"))
+		result := tenant.mustApply(configMap("a", "k: v") + deployment("web", ""))
+		if result.Unchanged != 2 || result.Pruned != 1 {
+			t.Errorf("with %s: %s", verbs, summary(result))
+		}
+		_, err := tenant.apply(configMap("a", "k: v") + "---\napiVersion: v1\nkind: Secret\nmetadata: {name: s}\nstringData: {password: hunter2}\n")
+		if !errors.Is(err, ErrForbidden) || !strings.Contains(err.Error(), `cannot patch resource "secrets"`) || strings.Contains(err.Error(), "hunter2") {
+			t.Errorf("error = %v", err)
+		}
+	}
+}
+
+// tenantOf connects with a token of the namespace's service account.
+func tenantOf(r *rig) *Cluster {
+	r.Helper()
+	running := parts.ClusterForTest(r)
+	body := []byte(`{"apiVersion":"authentication.k8s.io/v1","kind":"TokenRequest","spec":{}}`)
+	raw, err := r.c.rest.Post().AbsPath("/api/v1/namespaces/" + r.ns + "/serviceaccounts/tenant/token").Body(body).DoRaw(r.Context())
+	if err != nil {
+		r.Fatal(err)
+	}
+	var answer struct {
+		Status struct{ Token string }
+	}
+	if err := json.Unmarshal(raw, &answer); err != nil {
+		r.Fatal(err)
+	}
+	config, err := restConfig(ClusterConfig{KubeconfigPath: running.Kubeconfig})
+	if err != nil {
+		r.Fatal(err)
+	}
+	config.BearerToken, config.BearerTokenFile = answer.Status.Token, ""
+	c, err := connect(ClusterConfig{Name: "tenant"}, config)
+	if err != nil {
+		r.Fatal(err)
+	}
+	return c
+}
+
+// An admission policy refuses in its own words; those about a Secret could repeat its value.
+func TestAdmissionRefusals(t *testing.T) {
+	r := newRig(t)
+	r.create("admissionregistration.k8s.io/v1", "ValidatingAdmissionPolicy", `metadata: {name: NS}
+spec:
+  matchConstraints: {resourceRules: [{apiGroups: [""], apiVersions: [v1], operations: [CREATE, UPDATE], resources: [configmaps, secrets]}]}
+  validations:
+  - expression: "!has(object.data) || !('bad' in object.data)"
+    messageExpression: "'no such thing as ' + string(object.data['bad'])"`)
+	r.create("admissionregistration.k8s.io/v1", "ValidatingAdmissionPolicyBinding", `metadata: {name: NS}
+spec:
+  policyName: NS
+  validationActions: [Deny]
+  matchResources: {namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: NS}}}`)
+	r.await("the policy in force", func() bool {
+		_, err := r.c.Plan(r.Context(), r.set, r.render(configMap("x", "bad: probe")), Inventory{})
+		return err != nil
+	})
+	r.mustApply(configMap("good", "k: v") + configMap("old", "k: v"))
+	r.forgetRequests()
+	result, err := r.apply(configMap("good", "k: w") + configMap("x", "bad: value"))
+	if err == nil || !strings.Contains(err.Error(), "denied request: no such thing as value") || len(r.writes()) != 0 {
+		t.Errorf("error = %v, writes %v\n%s", err, r.writes(), summary(result))
+	}
+	_, err = r.apply(configMap("good", "k: w") + "---\napiVersion: v1\nkind: Secret\nmetadata: {name: s}\nstringData: {bad: hunter2}\n")
+	if err == nil || !strings.Contains(err.Error(), "ValidatingAdmissionPolicy "+r.ns+" denied it (in words that are withheld") ||
+		strings.Contains(err.Error(), "hunter2") || strings.Contains(err.Error(), "aHVudGVyMg") {
+		t.Errorf("error = %v", err)
 	}
 }

@@ -8,8 +8,10 @@ import (
 	"strings"
 	"time"
 
+	"github.com/go-logr/logr"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/klog/v2"
 )
 
 const (
@@ -61,7 +63,7 @@ func (c *Cluster) send(ctx context.Context, r request) (answer, error) {
 }
 
 func (c *Cluster) once(ctx context.Context, r request) (answer, error) {
-	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
+	ctx, cancel := context.WithTimeout(quiet(ctx), requestTimeout)
 	defer cancel()
 	req := c.rest.Verb(r.verb)
 	if r.verb == http.MethodPatch {
@@ -84,6 +86,9 @@ func (c *Cluster) once(ctx context.Context, r request) (answer, error) {
 	body, err := result.Raw()
 	return answer{created: code == http.StatusCreated, body: body}, err
 }
+
+// quiet keeps the client library from printing what it returns as errors anyway.
+func quiet(ctx context.Context) context.Context { return klog.NewContext(ctx, logr.Discard()) }
 
 // metadata reads the metadata of one object.
 func (c *Cluster) metadata(ctx context.Context, path string) (*metav1.PartialObjectMetadata, error) {

@@ -95,8 +95,8 @@ const (
 // ApplyOptions are the callbacks of Apply and Delete. Each may be nil, and is called by one goroutine at a time.
 type ApplyOptions struct {
 	// Save stores the inventory. It is called before the first write, with everything the set holds or is
-	// about to hold, and again at the end with what it does hold; not at all when nothing changes. An error
-	// before the first write ends the call with nothing written.
+	// about to hold, and again at the end with what it does hold; neither time when that is what the caller
+	// has stored already. An error before the first write ends the call with nothing written.
 	Save   func(Inventory) error
 	Events func(Event)
 }

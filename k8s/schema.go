@@ -281,12 +281,12 @@ func didYouMean(key string, properties map[string]*schemaNode) string {
 	return "; is " + best + " meant?"
 }
 
-// nearlyEqual tells whether one letter added, dropped or changed makes a of b, for names of more than three.
+// nearlyEqual tells whether one letter added, dropped or changed makes a of b, for names of three or more.
 func nearlyEqual(a, b string) bool {
 	if len(a) < len(b) {
 		a, b = b, a
 	}
-	if len(b) < 4 || len(a)-len(b) > 1 {
+	if len(b) < 3 || len(a)-len(b) > 1 {
 		return false
 	}
 	i := 0
