@@ -2,6 +2,8 @@ package main
 
 import (
 	"context"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -33,7 +35,10 @@ func (a *app) recent(ctx context.Context, q control.Query) []runner.Run {
 	if cfg == nil {
 		return nil
 	}
-	s, err := a.open(cfg, nil)
+	if _, err := os.Stat(filepath.Join(cfg.DataDir, "mooring.db")); err != nil {
+		return nil // nothing is made for a completion
+	}
+	s, err := a.open(cfg, false, nil)
 	if err != nil {
 		return nil
 	}

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"log/slog"
 
 	"github.com/mooring-iac/mooring/cmd/mooring/control"
 	"github.com/mooring-iac/mooring/cmd/mooring/report"
@@ -21,13 +20,13 @@ type session struct {
 }
 
 // work opens a session, hands it to f and closes it. Events go to observe, which
-// may be nil.
+// may be nil; with warnings, those of the configuration and the runner are shown.
 func (a *app) work(ctx context.Context, warnings bool, observe func(runner.Event), f func(context.Context, *session) error) error {
 	cfg, err := a.load(warnings)
 	if err != nil {
 		return err
 	}
-	s, err := a.open(cfg, observe)
+	s, err := a.open(cfg, warnings, observe)
 	if err != nil {
 		return err
 	}
@@ -40,7 +39,7 @@ func (a *app) work(ctx context.Context, warnings bool, observe func(runner.Event
 	return err
 }
 
-func (a *app) open(cfg *serverconfig.Config, observe func(runner.Event)) (*session, error) {
+func (a *app) open(cfg *serverconfig.Config, warnings bool, observe func(runner.Event)) (*session, error) {
 	if err := serverconfig.CheckDataDir(cfg.DataDir); err != nil {
 		return nil, err
 	}
@@ -56,9 +55,7 @@ func (a *app) open(cfg *serverconfig.Config, observe func(runner.Event)) (*sessi
 	}
 	o := a.options(cfg)
 	o.Observe = observe
-	if a.verbose {
-		o.Log = slog.New(slog.NewTextHandler(report.Writer(a.stderr), &slog.HandlerOptions{Level: slog.LevelDebug}))
-	}
+	o.Log = a.oneShotLog(warnings, observe)
 	r, err := runner.Open(o)
 	if err != nil {
 		return nil, err

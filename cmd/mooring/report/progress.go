@@ -159,6 +159,9 @@ func (p *Progress) stays(e runner.Event) string {
 		if text == "" {
 			return ""
 		}
+		if e.Phase == runner.PhaseWarning {
+			text = "warning: " + text
+		}
 		return p.style.paint(yellow, name+": "+text)
 	}
 	return ""
