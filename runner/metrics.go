@@ -15,9 +15,9 @@ type counters struct {
 	runs    *prometheus.CounterVec
 	units   *prometheus.CounterVec
 	took    *prometheus.HistogramVec
+	scan    *prometheus.GaugeVec
 	waiting prometheus.GaugeFunc
 	held    prometheus.GaugeFunc
-	polled  []prometheus.Collector
 }
 
 func newCounters(r *Runner) *counters {
@@ -32,6 +32,9 @@ func newCounters(r *Runner) *counters {
 			Name: "mooring_unit_seconds", Help: "How long units took, by kind.", Buckets: prometheus.ExponentialBuckets(0.1, 3, 9),
 		}, []string{"kind"}),
 	}
+	c.scan = prometheus.NewGaugeVec(prometheus.GaugeOpts{
+		Name: "mooring_discovery_seconds", Help: "How long it took to read the units and edges of the last commit.",
+	}, []string{"repository"})
 	c.waiting = prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Name: "mooring_runs_waiting", Help: "Runs in which something waits for a person.",
 	}, func() float64 {
@@ -59,7 +62,7 @@ func newCounters(r *Runner) *counters {
 
 // Collectors are the server's metrics, for a registry of the caller's.
 func (r *Runner) Collectors() []prometheus.Collector {
-	all := []prometheus.Collector{r.counters.runs, r.counters.units, r.counters.took, r.counters.waiting, r.counters.held}
+	all := []prometheus.Collector{r.counters.runs, r.counters.units, r.counters.took, r.counters.scan, r.counters.waiting, r.counters.held}
 	for _, repo := range r.repos {
 		all = append(all, prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 			Name: "mooring_last_poll_timestamp_seconds", Help: "When the remote last answered.",

@@ -62,10 +62,12 @@ func (p *pass) run(ctx context.Context) error {
 	if err := p.repo.mirror.Fetch(ctx, p.head); err != nil {
 		return fmt.Errorf("repository %s: %w", p.repo.cfg.Name, err)
 	}
+	began := p.r.opts.Now()
 	graph, err := p.repo.graphAt(ctx, p.head)
 	if err != nil {
 		return p.broken(err)
 	}
+	p.r.counters.scan.WithLabelValues(p.repo.cfg.Name).Set(p.r.opts.Now().Sub(began).Seconds())
 	if err := p.r.clusters.cover(graph); err != nil {
 		return p.broken(err)
 	}
