@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"maps"
-	"path/filepath"
 	"sync"
 )
 
@@ -82,7 +81,7 @@ func (s *Session) env(extra map[string]string) map[string]string {
 	}
 	maps.Copy(env, s.spec.Env)
 	maps.Copy(env, extra)
-	env["HOME"] = filepath.Join(s.run, "home")
+	env["HOME"] = s.tmp
 	env["TMPDIR"] = s.tmp
 	env["CHECKPOINT_DISABLE"] = "1"
 	env["TF_CLI_CONFIG_FILE"] = s.home.cliConfig

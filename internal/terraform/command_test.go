@@ -60,7 +60,7 @@ resource "terraform_data" "a" {
 	if err := s.Apply(t.Context(), &out, plan.File); err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"apply -no-color -auto-approve -input=false", plan.File, "AWS_REGION=eu-west-1", "TF_IN_AUTOMATION=1", "CHECKPOINT_DISABLE=1", "HOME=" + s.run} {
+	for _, want := range []string{"apply -no-color -auto-approve -input=false", plan.File, "AWS_REGION=eu-west-1", "TF_IN_AUTOMATION=1", "CHECKPOINT_DISABLE=1", "HOME=" + s.tmp} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("%q is not in: %s", want, &out)
 		}

@@ -34,11 +34,14 @@ func writeFile(name string, data []byte, mode os.FileMode) error {
 
 // ensureLink makes name a symbolic link to target; whatever else is there goes.
 func ensureLink(name, target string) error {
-	if now, err := os.Readlink(name); err == nil && now == target {
+	now, err := os.Readlink(name)
+	if err == nil && now == target {
 		return nil
 	}
-	if err := os.RemoveAll(name); err != nil {
-		return err
+	if !errors.Is(err, fs.ErrNotExist) {
+		if err := os.RemoveAll(name); err != nil {
+			return err
+		}
 	}
 	return os.Symlink(target, name)
 }

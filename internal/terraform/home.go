@@ -27,6 +27,7 @@ type Home struct {
 
 	// Directories. All on one file system, because things move between them by rename.
 	views     string // views/<workspace>/{root,checkout}
+	links     string // links that views share
 	initDirs  string // tfdata/<workspace>/<hash>: .terraform directories that are not in a view at present
 	state     string // state/<repository>/<path>
 	providers string // provider packages by address, version, platform and digest
@@ -73,11 +74,11 @@ func New(dataDir string, opts Options) (*Home, error) {
 	}
 	h := &Home{
 		opts: opts, open: map[string]bool{}, cliConfig: opts.CLIConfig,
-		views: filepath.Join(dataDir, "views"), initDirs: filepath.Join(dataDir, "tfdata"), state: filepath.Join(dataDir, "state"),
+		views: filepath.Join(dataDir, "views"), links: filepath.Join(dataDir, "views", ".links"), initDirs: filepath.Join(dataDir, "tfdata"), state: filepath.Join(dataDir, "state"),
 		providers: filepath.Join(dataDir, "providers"), lockFiles: filepath.Join(dataDir, "lockfiles"),
 		plans: filepath.Join(dataDir, "plans"), runs: filepath.Join(dataDir, "run"), shims: filepath.Join(dataDir, "tools", "shims"),
 	}
-	for _, dir := range []string{h.views, h.initDirs, h.state, h.providers, h.lockFiles, h.plans, h.runs, h.shims} {
+	for _, dir := range []string{h.links, h.initDirs, h.state, h.providers, h.lockFiles, h.plans, h.runs, h.shims} {
 		if err := os.MkdirAll(dir, 0o700); err != nil {
 			return nil, fmt.Errorf("make data directory: %w", err)
 		}
@@ -110,7 +111,7 @@ func (h *Home) Forget(repository, key string) error {
 		return fmt.Errorf("forget %s: %w", key, err)
 	}
 	defer h.leave(name)
-	for _, dir := range []string{h.views, h.initDirs, h.plans} {
+	for _, dir := range []string{h.links, h.initDirs, h.plans} {
 		if err := os.RemoveAll(filepath.Join(dir, name)); err != nil {
 			return fmt.Errorf("forget %s: %w", key, err)
 		}

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 
 	"github.com/hashicorp/terraform-exec/tfexec"
 	tfjson "github.com/hashicorp/terraform-json"
@@ -95,11 +94,7 @@ func (s *Session) freshInitAgain(ctx context.Context, out io.Writer) error {
 
 // planFile makes an empty file that Terraform fills: it keeps the mode of one that exists.
 func (s *Session) planFile() (string, error) {
-	dir := filepath.Join(s.home.plans, s.name)
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return "", err
-	}
-	file, err := os.CreateTemp(dir, "*.tfplan")
+	file, err := os.CreateTemp(s.home.plans, s.name+"-*.tfplan")
 	if err != nil {
 		return "", err
 	}

@@ -3,30 +3,22 @@ package terraform
 import (
 	"os"
 	"path/filepath"
-	"strings"
 
 	"golang.org/x/sys/unix"
 )
 
-// A run directory holds variables in clear, so it must not outlive its run. Whoever runs holds a lock on run/<name>.lock, which ends with
-// the process; the next start removes every directory whose lock is free.
+// A run directory holds variables in clear, so it must not outlive its run. Whoever runs holds a lock on it, which ends with the process;
+// the next start removes every directory whose lock is free.
 
 func (h *Home) newRun() (dir string, lock *os.File, err error) {
-	// The lock comes first: a directory without one is nobody's.
-	lock, err = os.CreateTemp(h.runs, "*.lock")
+	dir, err = os.MkdirTemp(h.runs, "")
 	if err != nil {
 		return "", nil, err
 	}
-	dir = strings.TrimSuffix(lock.Name(), ".lock")
-	if err = unix.Flock(int(lock.Fd()), unix.LOCK_EX|unix.LOCK_NB); err == nil {
-		err = os.Mkdir(dir, 0o700)
+	if lock, err = os.Open(dir); err == nil {
+		err = unix.Flock(int(lock.Fd()), unix.LOCK_EX|unix.LOCK_NB)
 	}
-	if err != nil {
-		lock.Close()
-		os.Remove(lock.Name())
-		return "", nil, err
-	}
-	return dir, lock, nil
+	return dir, lock, err
 }
 
 func (h *Home) sweepRuns() error {
@@ -35,14 +27,11 @@ func (h *Home) sweepRuns() error {
 		return err
 	}
 	for _, entry := range entries {
-		dir := strings.TrimSuffix(filepath.Join(h.runs, entry.Name()), ".lock")
-		if lockIsHeld(dir + ".lock") {
+		dir := filepath.Join(h.runs, entry.Name())
+		if lockIsHeld(dir) {
 			continue
 		}
 		if err := removeAll(dir); err != nil {
-			return err
-		}
-		if err := removeAll(dir + ".lock"); err != nil {
 			return err
 		}
 	}
@@ -56,11 +45,4 @@ func lockIsHeld(name string) bool {
 	}
 	defer file.Close()
 	return unix.Flock(int(file.Fd()), unix.LOCK_EX|unix.LOCK_NB) == unix.EWOULDBLOCK
-}
-
-func runLockName(dir string) string {
-	if dir == "" {
-		return ""
-	}
-	return dir + ".lock"
 }

@@ -23,9 +23,9 @@ type Session struct {
 	view  *view
 	state *stateHome
 
-	run      string // private directory: variables, HOME
+	run      string // private directory: variables
 	runLock  *os.File
-	tmp      string // TMPDIR
+	tmp      string // TMPDIR and HOME
 	varFile  string // "" when there are no variables
 	backend  string // file of backend values, "" when there are none
 	isShim   bool
@@ -102,7 +102,7 @@ func (s *Session) makeView() error {
 		return fmt.Errorf("no directory %s in the checkout", s.spec.Dir)
 	}
 	s.view = newView(filepath.Join(s.home.views, s.name), s.spec.Tree)
-	s.view.skip, s.view.keep = s.spec.Skip, s.spec.KeepGenerated
+	s.view.farm, s.view.skip, s.view.keep = s.home.links, s.spec.Skip, s.spec.KeepGenerated
 	s.view.addModule(dir)
 	for _, module := range s.spec.ModuleDirs {
 		module, err := resolve(s.spec.Tree, path.Clean(module))
@@ -153,10 +153,8 @@ func (s *Session) makePrivate() (err error) {
 			return err
 		}
 	}
-	for _, dir := range []string{s.tmp, filepath.Join(s.run, "home")} {
-		if err := os.MkdirAll(dir, 0o700); err != nil {
-			return err
-		}
+	if err := os.MkdirAll(s.tmp, 0o700); err != nil {
+		return err
 	}
 	if len(s.spec.Variables) > 0 {
 		values := map[string]json.RawMessage{}
@@ -205,7 +203,7 @@ func (s *Session) Close() error {
 			errs = append(errs, err)
 		}
 	}
-	for _, dir := range []string{s.run, s.tmp, runLockName(s.run)} {
+	for _, dir := range []string{s.run, s.tmp} {
 		if dir != "" {
 			errs = append(errs, removeAll(dir))
 		}

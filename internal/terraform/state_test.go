@@ -2,6 +2,7 @@ package terraform
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -112,13 +113,45 @@ func TestStateOutsideTheRepositoryIsRefused(t *testing.T) {
 	r := newRepo(t, map[string]string{"app/main.tf": resourceA})
 	for name, spec := range map[string]Spec{
 		"path":          {BackendType: "local", StatePath: "../../x.tfstate"},
-		"workspace_dir": {BackendType: "local", WorkspaceDir: "../.."},
+		"workspace_dir": {BackendType: "local", WorkspaceDir: "../..", Workspace: "x"},
 		"remote state":  {RemoteStatePaths: []string{"../../../other/x.tfstate"}},
 	} {
 		spec.Repository, spec.Key, spec.Dir, spec.Tree, spec.Tool = "infra", "app", "app", r.tree, realTool(t)
 		if _, err := r.home.Open(t.Context(), spec); !errors.Is(err, ErrOutside) {
 			t.Errorf("%s: %v", name, err)
 		}
+	}
+}
+
+// Terraform's own lock holds between workspaces that share a state file: their views differ, the file is one.
+func TestStateLockHoldsAcrossViews(t *testing.T) {
+	t.Parallel()
+	started, release := filepath.Join(t.TempDir(), "started"), filepath.Join(t.TempDir(), "release")
+	config := "terraform {\n backend \"local\" {\n path = \"../shared/x.tfstate\"\n}\n}\n"
+	r := newRepoWith(t, Options{LockTimeout: 1}, map[string]string{
+		"a/main.tf": config + fmt.Sprintf("resource \"terraform_data\" \"a\" {\n provisioner \"local-exec\" { command = \"touch %s; while ! [ -e %s ]; do sleep 0.01; done\" }\n}", started, release),
+		"b/main.tf": config,
+	})
+	spec := func(dir string) Spec {
+		s := r.spec(dir)
+		s.BackendType, s.StatePath = "local", "../shared/x.tfstate"
+		return s
+	}
+	a, b := r.ready(spec("a")), r.ready(spec("b"))
+	plan := r.plan(a, PlanOptions{})
+	done := make(chan error, 1)
+	go func() { done <- a.Apply(t.Context(), io.Discard, plan.File) }()
+	waitFor(t, started)
+	_, err := b.Plan(t.Context(), io.Discard, PlanOptions{})
+	if err == nil || !strings.HasPrefix(err.Error(), "terraform plan: Error acquiring the state lock") {
+		t.Errorf("%v", err)
+	}
+	writeTree(t, filepath.Dir(release), map[string]string{"release": ""})
+	if err := <-done; err != nil {
+		t.Fatal(err)
+	}
+	if plan := r.plan(b, PlanOptions{}); plan.Destroy != 1 {
+		t.Errorf("b does not see a's state: %+v", plan)
 	}
 }
 

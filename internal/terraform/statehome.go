@@ -48,12 +48,12 @@ func findState(spec Spec, dir, home string) (*stateHome, error) {
 		if err != nil {
 			return nil, err
 		}
-		workspaceDir, err := s.own(dir, folder, &s.dirs)
-		if err != nil {
-			return nil, err
-		}
 		s.current = defaultFile
 		if name := spec.workspaceName(); name != "default" {
+			workspaceDir, err := s.own(dir, folder, &s.dirs)
+			if err != nil {
+				return nil, err
+			}
 			s.current = filepath.Join(workspaceDir, name, "terraform.tfstate")
 		}
 	}

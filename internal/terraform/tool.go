@@ -33,8 +33,9 @@ type Tools struct {
 	PublicKey   string            // armored; "" is HashiCorp's
 	Offline     bool              // never download
 
-	mu     sync.Mutex // held for a whole Find: concurrent ones install once
-	probes *probeCache
+	installing sync.Mutex // held for a whole install
+	mu         sync.Mutex // guards probes
+	probes     *probeCache
 }
 
 // UnsatisfiedError tells why there is no tool. It is ErrNoTool.
@@ -88,17 +89,36 @@ func (t *Tools) Find(ctx context.Context, name string, constraints []string) (To
 	if err != nil {
 		return Tool{}, err
 	}
+	tool, unsatisfied := t.look(ctx, name, want, t.candidates(name))
+	switch {
+	case ctx.Err() != nil:
+		return Tool{}, fmt.Errorf("find %s: %w", name, ctx.Err())
+	case unsatisfied == nil:
+		return tool, nil
+	case name == "tofu" || t.Paths[name] != "":
+	case t.Offline:
+		unsatisfied.Reason = errors.New("downloads are turned off")
+	default:
+		tool, err := t.installOnce(ctx, name, want)
+		if err == nil {
+			return tool, nil
+		}
+		unsatisfied.Reason = err
+	}
+	unsatisfied.Constraints = constraints
+	return Tool{}, unsatisfied
+}
+
+// look returns the first candidate that satisfies want, or what it saw.
+func (t *Tools) look(ctx context.Context, name string, want version.Constraints, candidates []string) (Tool, *UnsatisfiedError) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.probes == nil {
 		t.probes = loadProbes(filepath.Join(t.Dir, "versions.json"))
 	}
-	unsatisfied := &UnsatisfiedError{Name: name, Constraints: constraints}
-	for _, candidate := range t.candidates(name) {
+	unsatisfied := &UnsatisfiedError{Name: name}
+	for _, candidate := range candidates {
 		tool, err := t.probes.probe(ctx, name, candidate)
-		if ctx.Err() != nil {
-			return Tool{}, fmt.Errorf("find %s: %w", name, ctx.Err())
-		}
 		if err != nil {
 			tool = Tool{Name: name, Path: candidate, Version: "no version: " + err.Error()}
 		} else if satisfies(tool.Version, want) {
@@ -106,24 +126,23 @@ func (t *Tools) Find(ctx context.Context, name string, constraints []string) (To
 		}
 		unsatisfied.Found = append(unsatisfied.Found, tool)
 	}
-	if name == "tofu" || t.Paths[name] != "" {
-		return Tool{}, unsatisfied
-	}
-	if t.Offline {
-		unsatisfied.Reason = errors.New("downloads are turned off")
-		return Tool{}, unsatisfied
+	return Tool{}, unsatisfied
+}
+
+// installOnce installs unless another Find has done so meanwhile. Who finds a tool on PATH does not wait for it.
+func (t *Tools) installOnce(ctx context.Context, name string, want version.Constraints) (Tool, error) {
+	t.installing.Lock()
+	defer t.installing.Unlock()
+	if tool, unsatisfied := t.look(ctx, name, want, t.installed()); unsatisfied == nil {
+		return tool, nil
 	}
 	executable, err := t.install(ctx, want)
 	if err != nil {
-		unsatisfied.Reason = err
-		return Tool{}, unsatisfied
+		return Tool{}, err
 	}
-	tool, err := t.probes.probe(ctx, name, executable)
-	if err != nil {
-		unsatisfied.Reason = fmt.Errorf("ask its version: %w", err)
-		return Tool{}, unsatisfied
-	}
-	return tool, nil
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.probes.probe(ctx, name, executable)
 }
 
 // candidates lists executables in the order of preference.
