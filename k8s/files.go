@@ -22,6 +22,7 @@ type tree struct {
 	root    *os.Root
 	exclude []string
 	faults  []*SourceError
+	built   bool // kustomize ran
 }
 
 func (t *tree) fault(file string, line int, message string) {

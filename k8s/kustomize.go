@@ -27,9 +27,10 @@ func (t *tree) build(dir string) []document {
 		t.faults = append(t.faults, faults...)
 		return nil
 	}
+	t.built = true
 	kustomizeMu.Lock()
 	defer kustomizeMu.Unlock()
-	// The schema takes some 20 MB once parsed; an idle server must not keep it.
+	// Parsed anew by every build anyway, and some 20 MB that an idle server need not hold.
 	defer openapi.ResetOpenAPI()
 	options := krusty.MakeDefaultOptions()
 	options.LoadRestrictions = types.LoadRestrictionsNone // the file system below is the fence: the repository
