@@ -76,6 +76,9 @@ func (b *block) subject(attr string) *hcl.Range {
 // parseConfig reads mooring.hcl by itself. Fit for fuzzing: it touches nothing else.
 func parseConfig(src []byte) (*config, hcl.Diagnostics) {
 	cfg := &config{exists: true, discover: true}
+	if why := unreasonable(src); why != "" {
+		return cfg, hcl.Diagnostics{fault(hcl.Range{Filename: ConfigFile, Start: hcl.InitialPos, End: hcl.InitialPos}, "Unreasonable file", why)}
+	}
 	file, diags := hclsyntax.ParseConfig(src, ConfigFile, hcl.InitialPos)
 	if diags.HasErrors() {
 		return cfg, diags // more would only follow from these

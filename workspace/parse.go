@@ -34,6 +34,10 @@ var terraformSchema = &hcl.BodySchema{
 
 // parseBody parses native or JSON syntax, by the file's name.
 func parseBody(name string, src []byte) (hcl.Body, hcl.Diagnostics) {
+	if why := unreasonable(src); why != "" {
+		at := hcl.Range{Filename: name, Start: hcl.InitialPos, End: hcl.InitialPos}
+		return nil, hcl.Diagnostics{fault(at, "Unreasonable file", why)}
+	}
 	if strings.HasSuffix(name, ".json") {
 		file, diags := hcljson.Parse(src, name)
 		if file == nil {

@@ -72,9 +72,23 @@ func (s *Scanner) Scan(ctx context.Context, tree Tree) (*Graph, error) {
 	if ctxErr := ctx.Err(); ctxErr != nil {
 		return nil, ctxErr
 	}
-	// Facts hold whether or not mooring.hcl does.
+	// Facts hold whether or not mooring.hcl does; one that is broken for an hour must
+	// not cost what was learnt before.
+	if err != nil {
+		keep(sc.files, s.files)
+		keep(sc.roots, s.roots)
+	}
 	s.files, s.modules, s.roots, s.linkStamp = sc.files, sc.modules, sc.roots, ix.linkStamp
 	return graph, err
+}
+
+// keep adds what is only in old.
+func keep[V any](into, old map[string]V) {
+	for key, v := range old {
+		if _, ok := into[key]; !ok {
+			into[key] = v
+		}
+	}
 }
 
 // scan is one Scan under way.

@@ -1,0 +1,5 @@
+module "m" {
+  source = "../modules/m"
+<<<<<<< HEAD
+}
+resource "a" "b" { x = ${ }
