@@ -28,10 +28,13 @@ func Kubectl(ctx context.Context, log io.Writer) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return filepath.Join(filepath.Dir(binary), "kubectl"), nil
+	return filepath.Join(filepath.Dir(binary), kubectlBinary), nil
 }
 
-const clusterBinary = "mooring-e2e-cluster"
+const (
+	clusterBinary = "mooring-e2e-cluster"
+	kubectlBinary = "kubectl" // a link to the former, which looks at the name it is called by
+)
 
 var kubernetesVersion = regexp.MustCompile(`(?m)^\s*k8s\.io/kubernetes (v(\d+)\.(\d+)\.\d+)$`)
 
@@ -65,21 +68,16 @@ func clusterPart() (part, error) {
 			if err := build.run(ctx, log); err != nil {
 				return err
 			}
-			return os.Symlink(clusterBinary, filepath.Join(dir, "kubectl"))
+			return os.Symlink(clusterBinary, filepath.Join(dir, kubectlBinary))
 		},
 	}, nil
 }
 
 // foundCluster is Cluster without building.
-func foundCluster() (string, error) { return foundInCluster(clusterBinary) }
-
-// foundKubectl is Kubectl without building.
-func foundKubectl() (string, error) { return foundInCluster("kubectl") }
-
-func foundInCluster(file string) (string, error) {
+func foundCluster() (string, error) {
 	p, err := clusterPart()
 	if err != nil {
 		return "", err
 	}
-	return p.found(file)()
+	return p.found(clusterBinary)()
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"os"
+	"path/filepath"
 	"sync"
 	"testing"
 )
@@ -13,7 +14,7 @@ import (
 // whole of it, so that Deployments become ready. Use a namespace of your own. It ends with the process.
 func ClusterForTest(t testing.TB) *RunningCluster {
 	t.Helper()
-	binary := need(t, "the Kubernetes cluster", Cluster, foundCluster)
+	binary := needCluster(t)
 	shared.once.Do(func() { shared.cluster, shared.err = startShared(binary) })
 	if shared.err != nil {
 		t.Fatalf("%v", shared.err)
@@ -24,7 +25,7 @@ func ClusterForTest(t testing.TB) *RunningCluster {
 // OwnClusterForTest starts a cluster for one test, for tests that stop it or change what all would notice.
 func OwnClusterForTest(t testing.TB, options ClusterOptions) *RunningCluster {
 	t.Helper()
-	binary := need(t, "the Kubernetes cluster", Cluster, foundCluster)
+	binary := needCluster(t)
 	cluster, err := startCluster(t.Context(), binary, t.TempDir(), options)
 	if err != nil {
 		t.Fatalf("%v", err)
@@ -36,7 +37,7 @@ func OwnClusterForTest(t testing.TB, options ClusterOptions) *RunningCluster {
 // KubectlForTest returns the path of the cluster's kubectl.
 func KubectlForTest(t testing.TB) string {
 	t.Helper()
-	return need(t, "kubectl", Kubectl, foundKubectl)
+	return filepath.Join(filepath.Dir(needCluster(t)), kubectlBinary)
 }
 
 // TerraformForTest returns the path of a real Terraform.
@@ -55,6 +56,15 @@ func OpenTofuForTest(t testing.TB) string {
 func ProvidersForTest(t testing.TB) string {
 	t.Helper()
 	return need(t, "the providers", Providers, providersPart.found(""))
+}
+
+// needCluster returns the path of the cluster's binary. Under -short a test that wants it is skipped, everywhere.
+func needCluster(t testing.TB) string {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("SKIPPED, NOT TESTED: -short leaves out what needs the Kubernetes cluster")
+	}
+	return need(t, "the Kubernetes cluster", Cluster, foundCluster)
 }
 
 // shared is the cluster of this process.
@@ -89,7 +99,7 @@ func need(t testing.TB, what string, ensure func(context.Context, io.Writer) (st
 	case ci:
 		t.Fatalf("%s is needed: %v", what, err)
 	default:
-		t.Skipf("SKIPPED, NOT TESTED: %s is needed (%v). Run `make parts` once, or set MOORING_E2E_BUILD=1.", what, err)
+		t.Skipf("SKIPPED, NOT TESTED: %s is needed (%v). Run `make parts-all` once (`make parts` for all but OpenTofu), or set MOORING_E2E_BUILD=1.", what, err)
 	}
 	return ""
 }
