@@ -30,7 +30,8 @@ install: ## Install mooring into Go's bin directory
 	CGO_ENABLED=0 $(GO) install -trimpath -ldflags '$(LDFLAGS)' ./cmd/mooring
 
 demo: build ## Watch the main job on a real API server (KEEP=1 leaves it up, CONTEXT=name uses your cluster)
-	$(GO) run ./e2e/demo -mooring $(BIN) -context '$(CONTEXT)' $(if $(filter-out 0 no false,$(KEEP)),-keep)
+	@$(GO) build -o bin/demo ./e2e/demo
+	@exec bin/demo -mooring $(BIN) -context '$(CONTEXT)' $(if $(filter-out 0 no false,$(KEEP)),-keep)
 
 ##@ Test it
 test: parts ## Run every test, with the race detector; builds the parts first
