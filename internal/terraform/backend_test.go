@@ -2,6 +2,7 @@ package terraform
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -166,5 +167,36 @@ resource "terraform_data" "a" {
 				t.Errorf("%v %v", info, err)
 			}
 		})
+	}
+}
+
+// A state whose place the caller does not know would be lost with the view.
+func TestAnotherBackendThanExpected(t *testing.T) {
+	t.Parallel()
+	server := newStateServer(t)
+	r := newRepo(t, map[string]string{
+		"http/main.tf": server.config(""), "local/main.tf": "terraform {\n backend \"local\" {\n path = \"x/y.tfstate\"\n}\n}\n", "none/main.tf": "",
+		"local/b.hcl": `workspace_dir = "w"`,
+	})
+	for _, tt := range []struct {
+		dir, says string
+		edit      func(*Spec)
+	}{
+		{"http", `backend is "http", expected ""`, func(*Spec) {}},
+		{"none", `backend is "", expected "s3"`, func(s *Spec) { s.BackendType = "s3" }},
+		{"local", `path of backend "local" is "x/y.tfstate", expected "terraform.tfstate"`, func(s *Spec) { s.BackendType = "local" }},
+		{"local", `workspace_dir of backend "local" is "w", expected "terraform.tfstate.d"`, func(s *Spec) {
+			s.BackendType, s.StatePath, s.BackendFiles = "local", "./x/y.tfstate", []string{"local/b.hcl"}
+		}},
+		{"local", "", func(s *Spec) { s.BackendType, s.StatePath = "local", "x/../x/y.tfstate" }},
+	} {
+		spec := r.spec(tt.dir)
+		tt.edit(&spec)
+		s := r.open(spec)
+		err := s.Init(t.Context(), io.Discard)
+		if tt.says == "" && err != nil || tt.says != "" && (!errors.Is(err, ErrBackend) || !strings.Contains(err.Error(), tt.says)) {
+			t.Errorf("%s: %v", tt.dir, err)
+		}
+		s.Close()
 	}
 }

@@ -50,6 +50,8 @@ func (s *Session) Init(ctx context.Context, out io.Writer) error {
 		if err := s.freshInit(ctx, out); err != nil {
 			return err
 		}
+	} else if err := s.checkBackend(); err != nil {
+		return err
 	}
 	s.ready = true
 	return nil
@@ -107,6 +109,9 @@ func (s *Session) freshInit(ctx context.Context, out io.Writer) (err error) {
 		if err := errors.Join(removeAll(s.initDir()), s.runInit(ctx, out)); err != nil {
 			return err
 		}
+	}
+	if err := s.checkBackend(); err != nil {
+		return err
 	}
 	if err := s.selectWorkspace(ctx, out); err != nil {
 		return err
