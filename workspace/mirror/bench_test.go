@@ -34,7 +34,7 @@ func bench(b *testing.B, files map[string]string) *githttp.Repo {
 }
 
 // cpu is the processor time, user and system, of this process.
-func cpu(b *testing.B) time.Duration {
+func cpu(b testing.TB) time.Duration {
 	var u unix.Rusage
 	if err := unix.Getrusage(unix.RUSAGE_SELF, &u); err != nil {
 		b.Fatal(err)

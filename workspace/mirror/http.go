@@ -1,7 +1,6 @@
 package mirror
 
 import (
-	"bytes"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -10,6 +9,7 @@ import (
 	"io"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/go-git/go-git/v5/plumbing/transport"
@@ -47,7 +47,7 @@ func openHTTP(remote Remote, loc location) (*netSource, error) {
 		}
 		endpoint.Port = int(port)
 	}
-	if bytes.IndexByte([]byte(loc.host), ':') >= 0 {
+	if strings.Contains(loc.host, ":") { // IPv6
 		endpoint.Host = "[" + loc.host + "]"
 	}
 	client := githttp.NewClient(&http.Client{Transport: &politeTransport{t}})

@@ -3,6 +3,7 @@ package mirror_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"net"
 	"net/http"
@@ -46,6 +47,31 @@ func TestPollIsOneRequestAndWritesNothing(t *testing.T) {
 	}
 	if diff := cmp.Diff(before, snapshot(t, dir)); diff != "" {
 		t.Errorf("polling wrote (-before +after):\n%s", diff)
+	}
+}
+
+// The bar: 20 ms of processor time on a remote with 100 refs.
+func TestPollIsCheap(t *testing.T) {
+	repo := newRepo(t, map[string]string{"main.tf": "# one\n"})
+	for i := range 100 {
+		repo.SetRef(fmt.Sprintf("refs/heads/branch-%03d", i), repo.Head("main"))
+	}
+	for _, tr := range transports {
+		t.Run(tr.name, func(t *testing.T) {
+			m := open(t, tr.serve(t, repo.Dir))
+			const polls = 10
+			start := cpu(t)
+			for range polls {
+				if _, err := m.Poll(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+			}
+			spent := (cpu(t) - start) / polls
+			t.Logf("%v of processor time a poll", spent)
+			if limit := 20 * time.Millisecond * slowdown; spent > limit {
+				t.Errorf("%v of processor time a poll, want at most %v", spent, limit)
+			}
+		})
 	}
 }
 
@@ -332,6 +358,22 @@ func TestRedirects(t *testing.T) {
 		if len(told) < 3 || strings.Join(told, "") != "" {
 			t.Errorf("authorization seen by the other host: %q", told)
 		}
+	})
+	t.Run("renamed on its own host", func(t *testing.T) {
+		handler, err := githttp.NewHandler(filepath.Dir(repo.Dir))
+		if err != nil {
+			t.Fatal(err)
+		}
+		handler.RequireToken(token)
+		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if rest, ok := strings.CutPrefix(r.URL.RequestURI(), "/old-name.git"); ok {
+				http.Redirect(w, r, "/infra.git"+rest, http.StatusMovedPermanently)
+				return
+			}
+			handler.ServeHTTP(w, r)
+		}))
+		defer server.Close()
+		fetch(t, open(t, mirror.Remote{URL: server.URL + "/old-name.git", Token: token}))
 	})
 	t.Run("a private repository elsewhere", func(t *testing.T) {
 		m := open(t, mirror.Remote{URL: moved(home.URL).URL + "/infra.git", Token: token})

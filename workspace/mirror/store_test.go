@@ -225,9 +225,9 @@ func index(list []string, s string) int {
 // What a server keeps in memory of a mirror at rest: one listing.
 func TestMemoryAtRest(t *testing.T) {
 	if testing.Short() {
-		t.Skip("SKIPPED in short mode: 15,000 files")
+		t.Skip("SKIPPED in short mode: 6,000 files")
 	}
-	repo := newRepo(t, manyModules(5000))
+	repo := newRepo(t, manyModules(2000))
 	m := open(t, mirror.Remote{URL: repo.Dir})
 	heap := func() int64 {
 		runtime.GC()
@@ -253,8 +253,8 @@ func TestMemoryAtRest(t *testing.T) {
 	m.DropCaches()
 	grown := heap() - before
 	t.Logf("%d files, %d KiB read; %d KiB of heap held", tree.Len(), bytes>>10, grown>>10)
-	if grown > 4<<20 {
-		t.Errorf("%d KiB of heap are held, want at most 4 MiB", grown>>10)
+	if grown > 2<<20 {
+		t.Errorf("%d KiB of heap are held, want at most 2 MiB", grown>>10)
 	}
 	runtime.KeepAlive(tree)
 }
