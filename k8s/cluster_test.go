@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
 	"os/exec"
 	"strings"
@@ -25,9 +26,10 @@ type rig struct {
 	inv    Inventory
 	saves  []Inventory
 	events []Event
-	hook   func(Event) // called for each event
-	mu     sync.Mutex  // guards sent
-	sent   []string    // "PATCH /api/v1/…" of every request, dry-runs marked
+	hook   func(Event)                                 // called for each event
+	fault  func(*http.Request) (*http.Response, error) // answers instead of the server, unless it returns nil, nil
+	mu     sync.Mutex                                  // guards sent
+	sent   []string                                    // "PATCH /api/v1/…" of every request, dry-runs marked
 }
 
 func newRig(t *testing.T) *rig {
@@ -45,6 +47,11 @@ func newRig(t *testing.T) *rig {
 	config.Wrap(func(next http.RoundTripper) http.RoundTripper {
 		return roundTripper(func(req *http.Request) (*http.Response, error) {
 			r.note(req)
+			if r.fault != nil {
+				if answer, err := r.fault(req); answer != nil || err != nil {
+					return answer, err
+				}
+			}
 			return next.RoundTrip(req)
 		})
 	})
@@ -246,4 +253,10 @@ func (r *rig) await(what string, so func() bool) {
 			r.Fatalf("waited in vain for %s", what)
 		}
 	}
+}
+
+// failure is a refusal of the API server.
+func failure(code int, reason, message string) *http.Response {
+	body := fmt.Sprintf(`{"kind":"Status","apiVersion":"v1","status":"Failure","reason":%q,"message":%q,"code":%d}`, reason, message, code)
+	return &http.Response{StatusCode: code, Header: http.Header{"Content-Type": {"application/json"}}, Body: io.NopCloser(strings.NewReader(body))}
 }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"net/http"
 	"sync"
 	"time"
 
@@ -13,6 +12,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/runtime/serializer"
+	utilnet "k8s.io/apimachinery/pkg/util/net"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
@@ -160,9 +160,9 @@ func (c *Cluster) wrap(err error) error {
 	return err
 }
 
-// Close drops idle connections.
+// Close drops idle connections. The Cluster may still be used.
 func (c *Cluster) Close() {
 	if client, ok := c.rest.(*rest.RESTClient); ok && client.Client != nil {
-		(&http.Client{Transport: client.Client.Transport}).CloseIdleConnections()
+		utilnet.CloseIdleConnectionsFor(client.Client.Transport)
 	}
 }

@@ -48,7 +48,7 @@ func (c *Cluster) follow(ctx context.Context, k kind, set Set, ids []ID, accept 
 			return context.Cause(ctx)
 		case apierrors.IsForbidden(err), apierrors.IsMethodNotSupported(err):
 			return f.poll(ctx)
-		case err != nil && !temporary(err) && !apierrors.IsNotFound(err):
+		case err != nil && !temporary(err) && !apierrors.IsNotFound(err) && !apierrors.IsResourceExpired(err) && !apierrors.IsGone(err):
 			return c.wrap(explain(err, "watch "+k.resource, k.isSecret()))
 		case err != nil:
 			pause = min(2*pause, 5*time.Second)
