@@ -46,7 +46,7 @@ func (a *app) decideCommand(approve bool, cmd *cobra.Command) *cobra.Command {
 		return a.decide(cmd.Context(), control.Decision{Run: args[0], Units: args[1:], By: by, Approve: approve})
 	}
 	cmd.Flags().StringVar(&by, "by", "", "who decides (default: the user)")
-	return a.withOutput(a.withConfig(cmd))
+	return a.withOutput(cmd)
 }
 
 func (a *app) decide(ctx context.Context, d control.Decision) error {

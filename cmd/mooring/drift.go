@@ -25,5 +25,5 @@ func (a *app) driftCommand() *cobra.Command {
 			return err
 		},
 	}
-	return a.withOutput(a.withConfig(cmd))
+	return a.withOutput(cmd)
 }

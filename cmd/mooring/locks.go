@@ -22,7 +22,7 @@ func (a *app) locksCommand() *cobra.Command {
 		Args:    arguments(0, 0, "[flags]"),
 		RunE:    func(cmd *cobra.Command, _ []string) error { return a.locks(cmd.Context()) },
 	}
-	return a.withOutput(a.withConfig(cmd))
+	return a.withOutput(cmd)
 }
 
 type lockList struct {
@@ -91,5 +91,4 @@ func (a *app) targetCommand(cmd *cobra.Command, t *control.Target, run func(cont
 	cmd.Flags().StringVar(&t.Repository, "repository", "", "where ids repeat: the repository of the unit")
 	cmd.Flags().StringVar(&t.By, "by", "", "who decides (default: the user)")
 	_ = cmd.RegisterFlagCompletionFunc("repository", a.completeRepositories) // fails only for a flag that is not there
-	a.withConfig(cmd)
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/mooring-iac/mooring/cmd/mooring/report"
+	"github.com/mooring-iac/mooring/cmd/mooring/serverconfig"
 	"github.com/mooring-iac/mooring/runner"
 	"github.com/mooring-iac/mooring/workspace"
 )
@@ -40,7 +41,7 @@ Exit: 0 no change, 1 error, 2 changes.`,
 	}
 	cmd.Flags().StringVar(&base, "base", "", "plan only what differs from this Git revision")
 	cmd.Flags().StringVar(&unit, "log", "", "print Terraform's output of this unit after the report")
-	return a.withOutput(a.withConfig(cmd))
+	return a.withOutput(cmd)
 }
 
 func directory(args []string) string {
@@ -65,7 +66,7 @@ func (a *app) plan(ctx context.Context, dir, base, unit string) error {
 	observe, end := a.progress()
 	defer end()
 	o.Observe = observe
-	ctx, stop := twice(ctx, func() { a.note("stopping") }, func() { os.Exit(1) })
+	ctx, stop := twice(ctx, func() { a.note("stopping") }, func() {})
 	defer stop()
 	preview, err := runner.MakePreview(ctx, *o)
 	end()
@@ -131,15 +132,13 @@ func (a *app) previewOptions(ctx context.Context, dir, base string) (*runner.Pre
 		return nil, err
 	}
 	o := &runner.PreviewOptions{Dir: tree.Dir(), Tree: tree}
-	if path, named := a.configIfAny(); path != "" {
-		cfg, err := a.load(false)
-		if err != nil && named {
-			return nil, err
-		}
-		if cfg != nil {
-			o.Options = a.options(cfg)
-			o.DataDir, o.Repositories = "", nil
-		}
+	cfg, err := a.optionalConfig()
+	if err != nil {
+		return nil, err
+	}
+	if cfg != nil {
+		o.Options = a.options(cfg)
+		o.DataDir, o.Repositories = "", nil
 	}
 	o.Environ, o.Version, o.Now = a.environ, buildVersion(), a.now
 	if o.Skip, err = ignored(tree); err != nil {
@@ -153,6 +152,24 @@ func (a *app) previewOptions(ctx context.Context, dir, base string) (*runner.Pre
 		o.Only = func(g *workspace.Graph) ([]string, error) { return g.Affected(paths, nil), nil }
 	}
 	return o, nil
+}
+
+// optionalConfig loads the server's configuration where there is one. One that
+// nobody named and that cannot be used (a secret may be the server's alone) is
+// said and left out.
+func (a *app) optionalConfig() (*serverconfig.Config, error) {
+	path, named := a.configIfAny()
+	switch {
+	case path == "":
+		return nil, nil
+	case named:
+		return a.load(false)
+	}
+	cfg, _, diags := serverconfig.Load(path, a.env)
+	if diags.HasErrors() {
+		a.note("note: %s is not used: it has errors (mooring validate %s)", path, path)
+	}
+	return cfg, nil
 }
 
 // configIfAny is the server's configuration that a command may use but does not

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -40,8 +41,13 @@ func (a *app) root() *cobra.Command {
 		return fmt.Errorf("%w (see %s --help)", err, cmd.CommandPath())
 	})
 	flags := root.PersistentFlags()
+	flags.StringVarP(&a.config, "config", "c", "", "the server's configuration (default $MOORING_CONFIG, then ./server.hcl)")
+	flags.StringVarP(&a.format, "output", "o", "text", "how to print: text or json; graph has dot too")
 	flags.BoolVar(&a.noColor, "no-color", false, "no colours; $NO_COLOR does the same")
 	flags.BoolVarP(&a.quiet, "quiet", "q", false, "no progress on standard error")
+	flags.BoolVarP(&a.verbose, "verbose", "v", false, "log what happens inside to standard error")
+	_ = root.MarkPersistentFlagFilename("config", "hcl")                                                                                // fails only for a flag that is not there
+	_ = root.RegisterFlagCompletionFunc("output", cobra.FixedCompletions([]string{"text", "json"}, cobra.ShellCompDirectiveNoFileComp)) // as above
 	root.AddGroup(
 		&cobra.Group{ID: "run", Title: "Run:"},
 		&cobra.Group{ID: "repository", Title: "Look at a working copy:"},
@@ -68,25 +74,14 @@ func unknownCommand(cmd *cobra.Command, name string) error {
 	return fmt.Errorf("%s (see mooring --help)", text)
 }
 
-// withConfig gives a command the -c flag.
-func (a *app) withConfig(cmd *cobra.Command) *cobra.Command {
-	cmd.Flags().StringVarP(&a.config, "config", "c", "", "the server's configuration (default $MOORING_CONFIG, then ./server.hcl)")
-	cmd.Flags().BoolVarP(&a.verbose, "verbose", "v", false, "log what happens inside to standard error")
-	_ = cmd.MarkFlagFilename("config", "hcl") // fails only for a flag that is not there
-	return cmd
-}
-
-// withOutput gives a command the -o flag; text is always the default.
+// withOutput checks the -o flag for a command that prints data; one that has
+// other formats than text and json names them.
 func (a *app) withOutput(cmd *cobra.Command, more ...string) *cobra.Command {
 	formats := append([]string{"text", "json"}, more...)
-	cmd.Flags().StringVarP(&a.format, "output", "o", "text", "how to print: "+strings.Join(formats, ", "))
-	_ = cmd.RegisterFlagCompletionFunc("output", cobra.FixedCompletions(formats, cobra.ShellCompDirectiveNoFileComp)) // as above
 	run := cmd.RunE
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		for _, f := range formats {
-			if a.format == f {
-				return run(cmd, args)
-			}
+		if slices.Contains(formats, a.format) {
+			return run(cmd, args)
 		}
 		return fmt.Errorf("--output is %q: use %s (see %s --help)", a.format, strings.Join(formats, ", "), cmd.CommandPath())
 	}

@@ -28,7 +28,7 @@ func (a *app) runsCommand() *cobra.Command {
 	cmd.Flags().IntVar(&q.Limit, "limit", 20, "how many at the most")
 	cmd.Flags().BoolVar(&q.Waiting, "waiting", false, "only those that wait for a person")
 	_ = cmd.RegisterFlagCompletionFunc("repository", a.completeRepositories) // fails only for a flag that is not there
-	return a.withOutput(a.withConfig(cmd))
+	return a.withOutput(cmd)
 }
 
 func (a *app) runs(ctx context.Context, q control.Query) error {

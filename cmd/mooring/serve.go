@@ -47,7 +47,7 @@ A second signal interrupts them at once. Exit: 0 after a drain, 1 failed.`,
 	}
 	cmd.Flags().StringVar(&logFormat, "log-format", "text", "how to log to standard error: text, json")
 	_ = cmd.RegisterFlagCompletionFunc("log-format", cobra.FixedCompletions([]string{"text", "json"}, cobra.ShellCompDirectiveNoFileComp)) // fails only for a flag that is not there
-	return a.withConfig(cmd)
+	return cmd
 }
 
 func (a *app) logger(format string) (*slog.Logger, error) {

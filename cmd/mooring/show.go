@@ -35,7 +35,7 @@ func (a *app) showCommand() *cobra.Command {
 		},
 	}
 	cmd.Flags().StringVar(&unit, "log", "", "print Terraform's output of this unit instead")
-	return a.withOutput(a.withConfig(cmd))
+	return a.withOutput(cmd)
 }
 
 func (a *app) show(ctx context.Context, id string) error {

@@ -29,7 +29,7 @@ Exit: 0 converged, 1 failed, 2 something waits for a person.`,
 	}
 	cmd.Flags().StringVar(&repository, "repository", "", "take this repository only")
 	_ = cmd.RegisterFlagCompletionFunc("repository", a.completeRepositories) // fails only for a flag that is not there
-	return a.withOutput(a.withConfig(cmd))
+	return a.withOutput(cmd)
 }
 
 // runList is what sync and runs print as JSON.

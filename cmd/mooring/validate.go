@@ -35,7 +35,7 @@ Exit: 0 valid, 2 invalid.`,
 		Args: arguments(0, 1, "[DIR|FILE]"),
 		RunE: func(cmd *cobra.Command, args []string) error { return a.validate(cmd.Context(), args) },
 	}
-	return a.withOutput(a.withConfig(cmd))
+	return a.withOutput(cmd)
 }
 
 func (a *app) validate(ctx context.Context, args []string) error {

@@ -24,6 +24,7 @@ type Progress struct {
 	mu     sync.Mutex // guards what follows, and the writer
 	active []*active  // in the order in which they began
 	drawn  int        // status lines on the screen now
+	wrote  bool       // a line that stays
 	closed bool
 }
 
@@ -73,7 +74,10 @@ func (p *Progress) Close() {
 		return
 	}
 	p.closed, p.active = true, nil
-	if p.live {
+	switch {
+	case p.live && p.wrote: // the report that follows stands apart
+		p.draw("\n")
+	case p.live:
 		p.draw("")
 	}
 	p.mu.Unlock()
@@ -90,6 +94,7 @@ func (p *Progress) Observe(e runner.Event) {
 	}
 	p.note(e)
 	if line := p.stays(e); line != "" {
+		p.wrote = true
 		p.draw(line + "\n")
 	}
 }

@@ -62,8 +62,8 @@ func TestProgressLiveLeavesOnlyLinesThatStay(t *testing.T) {
 		q.Observe(e)
 	}
 	q.Close()
-	if got := screen(b.String()); got != plainText.String() {
-		t.Errorf("the screen ends as\n%s\nwant\n%s", got, plainText.String())
+	if got := screen(b.String()); got != plainText.String()+"\n" {
+		t.Errorf("the screen ends as\n%s\nwant\n%s", got, plainText.String()+"\n")
 	}
 }
 

@@ -64,8 +64,8 @@ func (d *decoder) gitURL(a *hcl.Attribute) string {
 	if scheme, _, ok := strings.Cut(s, "://"); ok {
 		return d.gitScheme(a, scheme, s)
 	}
-	if strings.HasPrefix(s, "-") {
-		d.fail(a.Expr.Range(), "Not a Git URL", "A repository's URL does not start with \"-\".")
+	if strings.HasPrefix(s, "-") || strings.Contains(s, "::") { // Git would take the second for a helper program
+		d.fail(a.Expr.Range(), "Not a Git URL", "A repository's URL does not start with \"-\" and holds no \"::\".")
 		return ""
 	}
 	if scpLike.MatchString(s) {

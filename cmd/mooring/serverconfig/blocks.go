@@ -95,6 +95,9 @@ func (d *decoder) credentials(r Repository, at hcl.Attributes) {
 			d.warn(a.NameRange, "Not used", fmt.Sprintf("%s is for an http or https URL; this one is not.", name))
 		}
 	}
+	if kind == "ssh" && at["ssh_key"] == nil {
+		d.fail(at["url"].Range, "No key for ssh", "An ssh URL needs ssh_key = file(\"path\") or env(\"NAME\"): no agent and no key of the user's is asked.")
+	}
 	if a := at["token"]; a != nil && kind == "http" && !loopback(r.URL) {
 		d.warn(at["url"].Range, "The token travels unencrypted", "An http URL shows the token to everyone on the way. Use https.")
 	}
