@@ -119,13 +119,16 @@ func (repo *repository) wish() {
 	}
 }
 
-func (repo *repository) note(now time.Time, err error) {
+// note remembers what a poll came to; first tells that none had an answer before.
+func (repo *repository) note(now time.Time, err error) (first bool) {
 	repo.mu.Lock()
 	defer repo.mu.Unlock()
+	first = repo.polled.IsZero()
 	repo.trouble = err
 	if err == nil {
 		repo.polled = now
 	}
+	return first
 }
 
 // SyncOptions selects what a sync takes.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime/debug"
 	"slices"
 
 	"go.etcd.io/bbolt"
@@ -34,6 +35,13 @@ func (r *Runner) take(ctx context.Context, repo *repository, m mode) ([]string, 
 	defer repo.pass.Unlock()
 
 	head, err := repo.mirror.Poll(ctx)
+	if errors.Is(err, mirror.ErrEmpty) {
+		// Nothing is wrong with a repository that waits for its first commit.
+		if repo.note(r.opts.Now(), nil) {
+			r.opts.Log.Info("the repository has no commit yet", "repository", repo.cfg.Name)
+		}
+		return nil, nil
+	}
 	repo.note(r.opts.Now(), err)
 	if err != nil {
 		return nil, fmt.Errorf("repository %s: %w", repo.cfg.Name, err)
@@ -55,13 +63,24 @@ func (r *Runner) take(ctx context.Context, repo *repository, m mode) ([]string, 
 		return nil, nil
 	}
 	err = p.run(ctx)
+	// What a first fetch and a large graph took is not needed while nothing happens.
+	repo.mirror.DropCaches()
+	debug.FreeOSMemory()
 	return p.made, err
+}
+
+// sayNotes logs what the mirror has to say of itself; it says each thing once.
+func (r *Runner) sayNotes(repo *repository) {
+	for _, n := range repo.mirror.Notes() {
+		r.opts.Log.Warn(joined(n.File, n.Message), "repository", repo.cfg.Name)
+	}
 }
 
 func (p *pass) run(ctx context.Context) error {
 	if err := p.repo.mirror.Fetch(ctx, p.head); err != nil {
 		return fmt.Errorf("repository %s: %w", p.repo.cfg.Name, err)
 	}
+	p.r.sayNotes(p.repo)
 	began := p.r.opts.Now()
 	graph, err := p.repo.graphAt(ctx, p.head)
 	if err != nil {

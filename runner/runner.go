@@ -123,10 +123,14 @@ func (r *Runner) openRepository(cfg RepositoryConfig) (*repository, error) {
 
 // Close lets go of the data directory. Nothing may run any more.
 func (r *Runner) Close() error {
+	var failed error
+	for _, repo := range r.repos {
+		failed = errors.Join(failed, repo.mirror.Close())
+	}
 	if r.clusters != nil {
 		r.clusters.close()
 	}
-	return r.journal.db.Close()
+	return errors.Join(failed, r.journal.db.Close())
 }
 
 // Interrupt makes running applies end now instead of within the grace period:
