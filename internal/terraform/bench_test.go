@@ -9,6 +9,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/mooring-iac/mooring/e2e/parts"
 	"golang.org/x/sys/unix"
 )
 
@@ -61,33 +62,13 @@ func reportCPU(b *testing.B, before [2]float64) {
 }
 
 func BenchmarkFifty(b *testing.B) {
-	tool := realTool(b)
 	b.Run("mooring", func(b *testing.B) {
 		defer reportCPU(b, cpuTime(b))
 		for range b.N {
 			b.StopTimer()
 			r := newRepo(b, benchFiles())
 			b.StartTimer()
-			twoAtATime(benchWorkspaces, func(i int) {
-				s, err := r.home.Open(b.Context(), r.spec(fmt.Sprintf("w%02d", i)))
-				if err != nil {
-					b.Error(err)
-					return
-				}
-				defer s.Close()
-				if err := s.Init(b.Context(), io.Discard); err != nil {
-					b.Error(err)
-					return
-				}
-				plan, err := s.Plan(b.Context(), io.Discard, PlanOptions{})
-				if err != nil {
-					b.Error(err)
-					return
-				}
-				if err := s.Apply(b.Context(), io.Discard, plan.File); err != nil {
-					b.Error(err)
-				}
-			})
+			twoAtATime(benchWorkspaces, func(i int) { runSession(b, r, fmt.Sprintf("w%02d", i)) })
 		}
 	})
 	b.Run("bare", func(b *testing.B) {
@@ -96,16 +77,74 @@ func BenchmarkFifty(b *testing.B) {
 			b.StopTimer()
 			r := newRepo(b, benchFiles())
 			b.StartTimer()
-			twoAtATime(benchWorkspaces, func(i int) {
-				for _, args := range [][]string{{"init", "-input=false"}, {"plan", "-input=false", "-out=p"}, {"show", "-json", "p"}, {"apply", "p"}} {
-					command := exec.Command(tool.Path, args...)
-					command.Dir = filepath.Join(r.tree, fmt.Sprintf("w%02d", i))
-					command.Env = []string{"HOME=" + command.Dir, "PATH=/usr/bin:/bin", "TF_CLI_CONFIG_FILE=" + os.DevNull, "CHECKPOINT_DISABLE=1"}
-					if out, err := command.CombinedOutput(); err != nil {
-						b.Errorf("%v: %v\n%s", args, err, out)
-					}
-				}
-			})
+			twoAtATime(benchWorkspaces, func(i int) { runBare(b, r, fmt.Sprintf("w%02d", i), os.DevNull) })
 		}
 	})
+}
+
+// Five workspaces with three providers each change: Mooring has run them before, the bare commands have a fresh clone.
+func BenchmarkSecondCommitWithProviders(b *testing.B) {
+	cli := filepath.Join(b.TempDir(), "cli.tfrc")
+	if err := parts.WriteCLIConfig(cli, parts.ProvidersForTest(b)); err != nil {
+		b.Fatal(err)
+	}
+	const five = 5
+	files := func(content int) map[string]string {
+		files := map[string]string{}
+		for i := range five {
+			files[fmt.Sprintf("w%02d/main.tf", i)] = fmt.Sprintf("resource \"null_resource\" \"a\" { triggers = { n = %d } }\nresource \"random_id\" \"b\" { byte_length = 4 }\ndata \"local_file\" \"c\" { filename = \"main.tf\" }\n", content)
+		}
+		return files
+	}
+	b.Run("mooring", func(b *testing.B) {
+		r := newRepoWith(b, Options{CLIConfig: cli}, files(-1))
+		for i := range five {
+			runSession(b, r, fmt.Sprintf("w%02d", i))
+		}
+		b.ResetTimer()
+		defer reportCPU(b, cpuTime(b))
+		for n := range b.N {
+			r.commit(files(n))
+			twoAtATime(five, func(i int) { runSession(b, r, fmt.Sprintf("w%02d", i)) })
+		}
+	})
+	b.Run("bare", func(b *testing.B) {
+		defer reportCPU(b, cpuTime(b))
+		for n := range b.N {
+			r := newRepo(b, files(n))
+			twoAtATime(five, func(i int) { runBare(b, r, fmt.Sprintf("w%02d", i), cli) })
+		}
+	})
+}
+
+func runSession(b *testing.B, r *repo, dir string) {
+	s, err := r.home.Open(b.Context(), r.spec(dir))
+	if err != nil {
+		b.Error(err)
+		return
+	}
+	defer s.Close()
+	if err := s.Init(b.Context(), io.Discard); err != nil {
+		b.Error(err)
+		return
+	}
+	plan, err := s.Plan(b.Context(), io.Discard, PlanOptions{})
+	if err != nil {
+		b.Error(err)
+		return
+	}
+	if err := s.Apply(b.Context(), io.Discard, plan.File); err != nil {
+		b.Error(err)
+	}
+}
+
+func runBare(b *testing.B, r *repo, dir, cliConfig string) {
+	for _, args := range [][]string{{"init", "-input=false"}, {"plan", "-input=false", "-out=p"}, {"show", "-json", "p"}, {"apply", "p"}} {
+		command := exec.Command(realTool(b).Path, args...)
+		command.Dir = filepath.Join(r.tree, dir)
+		command.Env = []string{"HOME=" + command.Dir, "PATH=/usr/bin:/bin", "TF_CLI_CONFIG_FILE=" + cliConfig, "CHECKPOINT_DISABLE=1"}
+		if out, err := command.CombinedOutput(); err != nil {
+			b.Errorf("%v: %v\n%s", args, err, out)
+		}
+	}
 }

@@ -245,6 +245,27 @@ func TestPlanFiles(t *testing.T) {
 	}
 }
 
+// The socket of a provider must fit into 107 bytes wherever the data directory is.
+func TestTemporaryDirectoryIsShort(t *testing.T) {
+	t.Parallel()
+	r := newRepo(t, map[string]string{"app/main.tf": resourceA})
+	deep, err := New(filepath.Join(r.tree, "..", strings.Repeat("deep/", 20)), Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.home = deep
+	s := r.ready(r.spec("app"))
+	info, err := os.Stat(s.tmp)
+	if err != nil || len(s.tmp) > 75 || info.Mode().Perm() != 0o700 {
+		t.Errorf("%s: %v %v", s.tmp, info, err)
+	}
+	r.plan(s, PlanOptions{})
+	s.Close()
+	if _, err := os.Stat(s.tmp); !os.IsNotExist(err) {
+		t.Error("it outlives its session")
+	}
+}
+
 func TestOneSessionAtATime(t *testing.T) {
 	t.Parallel()
 	r := newRepo(t, map[string]string{"app/main.tf": resourceA})

@@ -17,6 +17,7 @@ type Options struct {
 	// CLIConfig is the operator's Terraform CLI configuration (mirrors, credentials), a path on disk. "" is a minimal one of our own, so
 	// that a ~/.terraformrc never matters.
 	CLIConfig string
+	PluginTLS bool   // TLS between Terraform and its providers too, although their socket lies in a private directory
 	PathEnv   string // PATH of every command: git for module sources, what local-exec calls; "" is /usr/local/bin:/usr/bin:/bin
 }
 

@@ -97,7 +97,7 @@ func (s *Session) freshInit(ctx context.Context, out io.Writer) (err error) {
 	}()
 	err = s.runInit(ctx, out)
 	var failed *CommandError
-	if errors.As(err, &failed) && s.dropKeptLock(failed) {
+	if errors.As(err, &failed) && (s.dropKeptLock(failed) || s.dropDamagedPackages(failed)) {
 		err = errors.Join(removeAll(s.initDir()), s.runInit(ctx, out))
 	}
 	if err != nil {

@@ -252,3 +252,34 @@ func syncPath(name string) error {
 	}
 	return errors.Join(file.Sync(), file.Close())
 }
+
+// dropDamagedPackages removes cache entries that are not what their name says, when that is what init failed of: a disk or a person
+// changed them, for Mooring never does. Init then installs them again.
+func (s *Session) dropDamagedPackages(failed *CommandError) bool {
+	if !failed.says("from shared cache") && !failed.says("match any of the checksums") {
+		return false
+	}
+	known, err := installedPackages(s.home.providers)
+	if err != nil {
+		return false
+	}
+	dropped := false
+	for _, p := range known {
+		entries, _ := os.ReadDir(p.path)
+		for _, e := range entries {
+			want, ok := hexH1(e.Name())
+			entry := filepath.Join(p.path, e.Name())
+			if !ok {
+				continue
+			}
+			if is, err := (providerPackage{address: p.address, version: p.version, path: entry}).digest(); err == nil && is == want {
+				continue
+			}
+			if removeAll(entry) == nil {
+				dropped = true
+				s.note("the cached package of provider %s %s was damaged; installed again", p.address, p.version)
+			}
+		}
+	}
+	return dropped
+}

@@ -316,6 +316,30 @@ func TestKilledInitLeavesNothing(t *testing.T) {
 	}
 }
 
+// A cache entry that a disk or a person changed is found out, removed and installed again.
+func TestDamagedCacheEntry(t *testing.T) {
+	t.Parallel()
+	cli, _, _ := providerMirror(t, "3.2.4")
+	r := newRepoWith(t, Options{CLIConfig: cli}, map[string]string{"a/main.tf": usesNull})
+	r.ready(r.spec("a")).Close()
+	binary := filepath.Join(r.entries()[0], "terraform-provider-null_v3.2.4_x5")
+	if err := os.Chmod(binary, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(binary, []byte("damaged"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	s := r.ready(r.spec("a")) // init's inputs are the same, so nothing looks
+	_, err := s.Plan(t.Context(), io.Discard, PlanOptions{})
+	var failed *CommandError
+	if !errors.As(err, &failed) || failed.Summary != "Failed to load plugin schemas" { // the provider cannot run; nothing else is wrong
+		t.Fatalf("%v", err)
+	}
+	if found := r.entries(); len(found) != 1 || !strings.Contains(strings.Join(s.Notes(), ""), "was damaged") {
+		t.Errorf("entries %v, notes %v", found, s.Notes())
+	}
+}
+
 func TestAddLockHash(t *testing.T) {
 	t.Parallel()
 	lock := "# head\n\n" + lockWith("3.2.4", "zh:aa") + "\nprovider \"registry.terraform.io/hashicorp/null2\" {\n  version     = \"1.0.0\"\n  constraints = \"~> 1.0\"\n  hashes = [\n    \"h1:x\",\n  ]\n}\n"
