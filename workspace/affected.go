@@ -1,6 +1,7 @@
 package workspace
 
 import (
+	"io/fs"
 	"path"
 	"slices"
 	"strings"
@@ -19,11 +20,20 @@ func (g *Graph) Affected(paths []string, before *Graph) []string {
 // Direct answers only the units that use one of the changed paths themselves, in
 // graph order. Deleted paths count as changed ones do.
 func (g *Graph) Direct(paths []string, before *Graph) []string {
-	c := g.changes(paths)
+	uses, hit := g.uses(), map[*Unit]bool{}
+	configured := false
+	for _, p := range paths {
+		p = path.Clean(p)
+		if p == ConfigFile {
+			configured = true
+			continue
+		}
+		uses.of(p, func(u *Unit) { hit[u] = true })
+	}
 	var out []string
 	for _, id := range g.order {
 		u := g.byID[id]
-		if c.touch(u) || before != nil && g.redeclared(u, before) || before == nil && c.config && u.decl != nil {
+		if hit[u] || before != nil && g.redeclared(u, before) || before == nil && configured && u.decl != nil {
 			out = append(out, id)
 		}
 	}
@@ -60,32 +70,68 @@ func (g *Graph) redeclared(u *Unit, before *Graph) bool {
 		!slices.Equal(old.Exclude, u.Exclude)
 }
 
-// changes are changed paths, sorted out by what they can touch.
-type changes struct {
-	paths   []string
-	files   map[string]bool
-	modules map[string]bool // module directories that own a changed path
-	config  bool            // mooring.hcl itself
+// uses is the graph turned round: which units use a path.
+type uses struct {
+	graph    *Graph
+	byModule map[string][]*Unit // by directory of a root or local module
+	byFile   map[string][]*Unit
+	byBase   map[string][]*Unit // by directory that counts with what lies below it
 }
 
-func (g *Graph) changes(paths []string) *changes {
-	c := &changes{files: map[string]bool{}, modules: map[string]bool{}}
-	for _, p := range paths {
-		p = path.Clean(p)
-		if p == ConfigFile {
-			c.config = true
+func (g *Graph) uses() *uses {
+	s := &uses{graph: g, byModule: map[string][]*Unit{}, byFile: map[string][]*Unit{}, byBase: map[string][]*Unit{}}
+	add := func(to map[string][]*Unit, key string, u *Unit) {
+		if list := to[key]; len(list) == 0 || list[len(list)-1] != u {
+			to[key] = append(list, u)
+		}
+	}
+	for _, u := range g.Units {
+		if u.Kind == KindManifests {
+			add(s.byBase, u.realPath, u)
+			for _, t := range u.trees {
+				add(s.byBase, t, u)
+			}
+			for _, f := range u.files {
+				add(s.byFile, f, u)
+			}
 			continue
 		}
-		c.paths = append(c.paths, p)
-		c.files[p] = true
-		if owner, ok := g.moduleOf(p); ok {
-			c.modules[owner] = true
+		for _, dir := range u.Module.ModuleDirs {
+			add(s.byModule, dir, u)
 		}
-		// A called module whose directory is gone is still called.
-		dir, _ := splitPath(p)
-		c.modules[dir] = true
+		for _, f := range u.Module.files {
+			add(s.byFile, f, u)
+		}
+		for _, t := range u.Module.trees {
+			add(s.byBase, t.base, u)
+		}
 	}
-	return c
+	return s
+}
+
+// of calls fn, some units more than once, for every unit that uses a path.
+func (s *uses) of(p string, fn func(u *Unit)) {
+	each := func(units []*Unit) {
+		for _, u := range units {
+			fn(u)
+		}
+	}
+	dir, _ := splitPath(p)
+	each(s.byFile[p])
+	each(s.byModule[dir]) // a called module whose directory is gone is still called
+	if owner, ok := s.graph.moduleOf(p); ok && owner != dir {
+		each(s.byModule[owner])
+	}
+	for base := p; ; base = path.Dir(base) {
+		for _, u := range s.byBase[base] {
+			if u.takes(p) {
+				fn(u)
+			}
+		}
+		if base == "." {
+			return
+		}
+	}
 }
 
 // moduleOf finds the module a file belongs to: the nearest directory above it with
@@ -103,106 +149,56 @@ func (g *Graph) moduleOf(p string) (string, bool) {
 	}
 }
 
-func (c *changes) touch(u *Unit) bool {
-	if u.Kind == KindManifests {
-		return c.touchSet(u)
+// takes tells that one of the unit's directories that count whole holds p.
+func (u *Unit) takes(p string) bool {
+	if u.Kind == KindWorkspace {
+		return slices.ContainsFunc(u.Module.trees, func(t treeRef) bool { return t.takes(p) })
 	}
-	for dir := range c.modules {
-		if u.uses(dir) {
-			return true
-		}
+	if slices.ContainsFunc(u.trees, func(t string) bool { return below(p, t) }) {
+		return true
 	}
-	for _, f := range u.Module.files {
-		if c.files[f] {
-			return true
-		}
+	if !below(p, u.realPath) || slices.ContainsFunc(u.Exclude, func(e string) bool { return below(p, e) }) {
+		return false
 	}
-	for _, t := range u.Module.trees {
-		if c.touchTree(t) {
-			return true
-		}
-	}
-	return false
+	_, name := splitPath(p)
+	return !isConfigFile(name) // Terraform's files beside manifests are no manifests
 }
 
-func (c *changes) touchTree(t treeRef) bool {
-	return slices.ContainsFunc(c.paths, func(p string) bool {
-		if !below(p, t.base) || p == t.base {
-			return p == t.base
-		}
-		if t.glob == "" || t.glob == "**" {
-			return true
-		}
-		rest := p
-		if t.base != "." {
-			rest = p[len(t.base)+1:]
-		}
-		ok, err := doublestar.Match(t.glob, rest)
-		return ok || err != nil
-	})
-}
-
-func (c *changes) touchSet(u *Unit) bool {
-	for _, f := range u.files {
-		if c.files[f] {
-			return true
-		}
+func (t treeRef) takes(p string) bool {
+	if p == t.base || !below(p, t.base) {
+		return p == t.base
 	}
-	return slices.ContainsFunc(c.paths, func(p string) bool {
-		if slices.ContainsFunc(u.trees, func(t string) bool { return below(p, t) }) {
-			return true
-		}
-		if !below(p, u.realPath) || slices.ContainsFunc(u.Exclude, func(e string) bool { return below(p, e) }) {
-			return false
-		}
-		_, name := splitPath(p)
-		return !isConfigFile(name) // Terraform's files beside manifests are no manifests
-	})
+	if t.glob == "" || t.glob == "**" {
+		return true
+	}
+	rest := p
+	if t.base != "." {
+		rest = p[len(t.base)+1:]
+	}
+	ok, err := doublestar.Match(t.glob, rest)
+	return ok || err != nil
 }
 
 // Files names the units that each file of a tree affects directly; files that affect
 // none are left out. tree must be the one that was scanned.
 func (g *Graph) Files(tree Tree) (map[string][]string, error) {
-	byModule := map[string][]string{}
-	byFile := map[string][]string{}
-	var wide []*Unit // with trees, or sets: asked file by file
-	for _, u := range g.Units {
-		if u.Kind == KindManifests {
-			wide = append(wide, u)
-			continue
-		}
-		for _, dir := range u.Module.ModuleDirs {
-			byModule[dir] = append(byModule[dir], u.ID)
-		}
-		for _, f := range u.Module.files {
-			byFile[f] = append(byFile[f], u.ID)
-		}
-		if len(u.Module.trees) > 0 {
-			wide = append(wide, u)
-		}
-	}
+	uses := g.uses()
 	out := map[string][]string{}
-	err := g.eachPath(tree, func(p string) {
-		c := g.changes([]string{p})
-		units := slices.Clone(byFile[p])
-		for dir := range c.modules {
-			units = append(units, byModule[dir]...)
-		}
-		for _, u := range wide {
-			if c.touch(u) {
-				units = append(units, u.ID)
-			}
-		}
-		if c.config {
+	err := tree.Walk(func(p string, _ fs.FileMode, _ string) error {
+		var units []string
+		if p == ConfigFile {
 			for _, u := range g.Units {
 				if u.decl != nil {
 					units = append(units, u.ID)
 				}
 			}
+		} else {
+			uses.of(p, func(u *Unit) { units = append(units, u.ID) })
 		}
 		if len(units) > 0 {
 			out[p] = sortedUnique(units)
 		}
+		return nil
 	})
 	return out, err
 }

@@ -3,6 +3,7 @@ package workspace
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"maps"
 	"net/url"
 	"path"
 	"slices"
@@ -54,6 +55,55 @@ func (s settings) with(name, value string) settings {
 		return s
 	}
 	return append(s, Setting{name, value})
+}
+
+// backend finds where the root's state is: the block, then backend_config over it.
+func (a *analysis) backend(root *scope) {
+	b := &a.out.Backend
+	b.Type = "local"
+	if cloud := root.mod.cloud(); cloud != nil {
+		a.refuse(cloud.file, int(cloud.fact), "a cloud block runs Terraform elsewhere: Mooring runs it itself and cannot hold such a plan; keep the state in a backend")
+	}
+	var cfg settings
+	unresolved := map[string]bool{}
+	set := func(sc *scope, attrs []namedExpr) {
+		for _, attr := range attrs {
+			k := sc.eval(attr.expr)
+			delete(unresolved, attr.name)
+			var names []string
+			cfg, names = flatten(attr.name, k.value, cfg)
+			for _, name := range names {
+				unresolved[name] = true
+			}
+		}
+	}
+	if block := root.mod.backend(); block != nil {
+		b.Type, b.File, b.Line, b.Declared = block.fact.kind, block.file, int(block.fact.line), true
+		set(root, block.fact.config)
+		if b.Type == "remote" {
+			a.refuse(b.File, b.Line, `backend "remote" may run Terraform elsewhere: Mooring runs it itself and cannot hold such a plan; keep the state in another backend`)
+		}
+	}
+	for _, f := range a.spec.backendFiles {
+		a.use(f)
+		if facts := a.scan.valueFile(f); facts != nil {
+			set(root, facts.values)
+		}
+	}
+	for _, s := range a.spec.backendConfig {
+		delete(unresolved, s.Name)
+		cfg = cfg.with(a.scan.in.intern(s.Name), a.scan.in.intern(s.Value))
+	}
+	slices.SortFunc(cfg, func(x, y Setting) int { return strings.Compare(x.Name, y.Name) })
+	b.Settings = slices.Clip(cfg)
+	b.Unresolved = slices.Sorted(maps.Keys(unresolved))
+	a.out.state = identify(b.Type, cfg, b.Unresolved, a.spec.workspace, a.pathOf)
+	if a.out.state.path != "" {
+		a.out.LocalStatePaths = append(a.out.LocalStatePaths, a.out.state.path)
+	}
+	if b.Declared && a.out.state.missing != "" && a.out.err == nil {
+		a.warn(b.File, int32(b.Line), "backend %q: %s is not told by the repository, so nothing can be matched to this state", b.Type, a.out.state.missing)
+	}
 }
 
 // stateID names the place of one state.

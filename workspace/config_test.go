@@ -279,6 +279,9 @@ net>two outputs`)
 	if got, want := join(g.Order()), "k8s live/d net one t/one t/two last two"; got != want {
 		t.Errorf("order %q, want %q", got, want)
 	}
+	if up, down := join(g.Upstream("two")), join(g.Downstream("net")); up != "live/d net" || down != "one two" {
+		t.Errorf("upstream of two %q, downstream of net %q", up, down)
+	}
 }
 
 func TestAGlobWithoutAMatchIsAWarning(t *testing.T) {

@@ -203,6 +203,7 @@ n = 1
 		{"a module call", "-- m/main.tf --\nresource \"null_resource\" \"x\" {}\nmodule \"n\" {\n  source = \"x/y/z\"\n}\n", true},
 		{"a built-in resource", "-- m/main.tf --\nresource \"null_resource\" \"x\" {}\nresource \"terraform_data\" \"x\" {}\n", false},
 		{"the backend", "-- a/b_override.tf --\nterraform {\n  backend \"s3\" {\n    bucket = \"c\"\n    key = \"k\"\n  }\n}\n", true},
+		{"a block inside the backend", "-- a/b_override.tf --\nterraform {\n  backend \"s3\" {\n    bucket = \"b\"\n    key = \"k\"\n    assume_role {\n      role_arn = \"x\"\n    }\n  }\n}\n", true},
 		{"the tool", "-- mooring.hcl --\nworkspace \"a\" {\n  dir = \"a\"\n  tool = \"tofu\"\n}\n", true},
 		{"partial configuration", "-- mooring.hcl --\nworkspace \"a\" {\n  dir = \"a\"\n  backend_config = { region = \"x\" }\n}\n", true},
 	}

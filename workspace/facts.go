@@ -34,6 +34,7 @@ type backendBlock struct {
 	kind   string
 	line   int32
 	config []namedExpr
+	nested string // blocks inside it, as written
 }
 
 type requiredProvider struct {

@@ -155,6 +155,11 @@ func (x *extractor) terraform(body hcl.Body) {
 				kind: x.in.intern(block.Labels[0]), line: int32(block.DefRange.Start.Line),
 				config: x.namedExprs(attributes(block.Body)),
 			}
+			if native, ok := block.Body.(*hclsyntax.Body); ok {
+				for _, inner := range native.Blocks {
+					f.backend.nested += string(inner.Range().SliceBytes(x.src)) + string(inner.Body.Range().SliceBytes(x.src))
+				}
+			}
 		case "cloud":
 			f.cloudLine = int32(block.DefRange.Start.Line)
 		case "required_providers":
@@ -326,6 +331,7 @@ var (
 )
 
 func guessFacts(src []byte) *guess {
+	src = src[:min(len(src), 1<<20)]
 	g := &guess{root: guessRoot.Match(src)}
 	for _, m := range guessSource.FindAllSubmatch(src, -1) {
 		g.sources = append(g.sources, string(m[1]))

@@ -4,16 +4,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"io/fs"
 	"strings"
 )
-
-func (g *Graph) eachPath(tree Tree, fn func(p string)) error {
-	return tree.Walk(func(p string, _ fs.FileMode, _ string) error {
-		fn(p)
-		return nil
-	})
-}
 
 type unitJSON struct {
 	ID        string `json:"id"`

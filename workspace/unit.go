@@ -76,12 +76,3 @@ func (u *Unit) ConfigDigest() string {
 	}
 	return u.decl.digest
 }
-
-// realDir is where the unit's files are, links followed.
-func (u *Unit) uses(dir string) bool {
-	if u.Module == nil {
-		return false
-	}
-	_, ok := slices.BinarySearch(u.Module.ModuleDirs, dir)
-	return ok
-}

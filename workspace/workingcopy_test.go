@@ -129,12 +129,17 @@ func TestIgnoredFilesAreThoseThatGitIgnores(t *testing.T) {
 		{"two stars inside a segment", "-- .gitignore --\na**1\n"},
 		{"hidden too", "-- .gitignore --\n.hidden\n"},
 	}
+	dir := t.TempDir()
+	git(t, dir, "init", "-q")
+	writeFiles(t, dir, files)
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
-			dir := t.TempDir()
-			git(t, dir, "init", "-q")
-			_ = os.Remove(filepath.Join(dir, ".git", "info", "exclude"))
-			writeFiles(t, dir, files+c.ignores)
+			for _, old := range []string{".gitignore", "src/.gitignore", "docs/.gitignore", ".git/info/exclude"} {
+				if err := os.Remove(filepath.Join(dir, old)); err != nil && !os.IsNotExist(err) {
+					t.Fatal(err)
+				}
+			}
+			writeFiles(t, dir, c.ignores)
 			var want []string
 			for name := range strings.SplitSeq(git(t, dir, "ls-files", "-z", "--others", "--exclude-standard"), "\x00") {
 				if name != "" {
