@@ -161,11 +161,12 @@ func TestApplyUnknownKind(t *testing.T) {
 
 func TestApplyOneInvalidOfThirty(t *testing.T) {
 	for name, bad := range map[string]struct{ manifest, want string }{
-		"by schema":    {deployment("bad", "  replicas: three"), `line 155: spec.replicas: must be of type integer, not string "three"`},
-		"by name":      {configMap("Bad_Name", "k: v"), `line 149: metadata.name: "Bad_Name": a lowercase RFC 1123 subdomain`},
-		"by field":     {deployment("bad", "  replica: 3"), "spec.replica: unknown field; is replicas meant?"},
-		"by server":    {"---\napiVersion: v1\nkind: Service\nmetadata: {name: bad}\nspec: {ports: [{port: 70000}]}\n", "spec.ports[0].port: Invalid value: 70000: must be between 1 and 65535, inclusive"},
-		"by namespace": {"---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: bad, namespace: missing}\n", `namespaces "missing" not found`},
+		"by schema":            {deployment("bad", "  replicas: three"), `line 155: spec.replicas: must be of type integer, not string "three"`},
+		"by name":              {configMap("Bad_Name", "k: v"), `line 149: metadata.name: "Bad_Name": a lowercase RFC 1123 subdomain`},
+		"by field":             {deployment("bad", "  replica: 3"), "spec.replica: unknown field; is replicas meant?"},
+		"by server":            {"---\napiVersion: v1\nkind: Service\nmetadata: {name: bad}\nspec: {ports: [{port: 70000}]}\n", "line 150: spec.ports[0].port: Invalid value: 70000: must be between 1 and 65535, inclusive"},
+		"by a key given twice": {strings.Replace(deployment("bad", ""), `image: "c:1"`, `image: "c:1", env: [{name: A, value: b}, {name: A, value: c}]`, 1), "invalid: line 154: spec.template.spec.containers[name=\"c\"].env: duplicate entries for key [name=\"A\"]"},
+		"by namespace":         {"---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: bad, namespace: missing}\n", `namespaces "missing" not found`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := newRig(t)

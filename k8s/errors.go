@@ -138,6 +138,9 @@ func explain(err error, ref string, secret bool) error {
 	if s.Reason == metav1.StatusReasonInvalid && s.Details != nil && len(s.Details.Causes) > 0 && s.Details.Causes[0].Field != "" {
 		return invalidOf(s, ref, secret)
 	}
+	if malformed := malformedOf(s, ref, secret); malformed != nil {
+		return malformed
+	}
 	e := &RefusedError{Ref: ref, Reason: string(s.Reason), Message: s.Message, Temporary: temporary(err)}
 	switch {
 	case apierrors.IsUnauthorized(err):
@@ -223,6 +226,24 @@ func invalidOf(s metav1.Status, ref string, secret bool) *InvalidError {
 	return e
 }
 
+// typedPatch is how the server begins to say that an object cannot be merged at all (a list that names a key
+// twice, say). It sends it as an internal error, which it is not.
+const typedPatch = "failed to create typed patch object ("
+
+// malformedOf reads such a refusal; nil when the status is about something else.
+func malformedOf(s metav1.Status, ref string, secret bool) *InvalidError {
+	_, rest, found := strings.Cut(s.Message, typedPatch)
+	if !found {
+		return nil
+	}
+	_, rest, _ = strings.Cut(rest, "): ")
+	path, message, _ := strings.Cut(rest, ": ")
+	if secret {
+		message = secretCause(metav1.CauseTypeFieldValueInvalid)
+	}
+	return &InvalidError{Ref: ref, Fields: []FieldError{{Path: strings.TrimPrefix(path, "."), Message: message}}}
+}
+
 // secretCause says what kind of fault a field of a Secret has; the server's own words could repeat the value.
 func secretCause(t metav1.CauseType) string {
 	switch t {
@@ -248,7 +269,7 @@ func temporary(err error) bool {
 		if s.Reason == metav1.StatusReasonConflict {
 			return conflictOf(s, "") == nil
 		}
-		return s.Code >= 500
+		return s.Code >= 500 && !strings.Contains(s.Message, typedPatch)
 	}
 	return isNetwork(err)
 }

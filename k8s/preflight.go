@@ -81,7 +81,7 @@ func (c *Cluster) dryRun(ctx context.Context, p *prepared, i int) (*answer, erro
 	if strings.Contains(err.Error(), "does not support dry run") {
 		return nil, nil
 	}
-	err = explain(err, o.Ref(), o.isSecret())
+	err = c.refusal(o, err)
 	var conflict *ConflictError
 	if errors.As(err, &conflict) {
 		rest := withoutLeftovers(conflict.Manager)
@@ -89,7 +89,7 @@ func (c *Cluster) dryRun(ctx context.Context, p *prepared, i int) (*answer, erro
 			return nil, nil
 		}
 	}
-	return nil, c.wrap(err)
+	return nil, err
 }
 
 // wouldChange compares an object with the server's answer to a dry-run.
@@ -103,7 +103,7 @@ func (c *Cluster) wouldChange(ctx context.Context, p *prepared, i int, dry *answ
 	case apierrors.IsNotFound(err):
 		return Created, nil
 	case err != nil:
-		return Failed, c.wrap(explain(err, o.Ref(), o.isSecret()))
+		return Failed, c.refusal(o, err)
 	case dry == nil || !bytes.Equal(essence(a.body), essence(dry.body)):
 		return Configured, nil
 	}

@@ -131,10 +131,14 @@ func unknownKind(known *kinds, o Object) error {
 	if other, ok := known.preferred[gvk.GroupKind()]; ok {
 		return fmt.Errorf("%w in version %s; it serves %s", ErrUnknownKind, gvk.Version, other.version)
 	}
+	var others []string
 	for gk, k := range known.preferred {
 		if gk.Kind == gvk.Kind && isBuiltIn(gk.Group) {
-			return fmt.Errorf("%w in %s; it serves it as %s", ErrUnknownKind, o.GetAPIVersion(), (Item{ID: ID{Group: gk.Group, Kind: gk.Kind}, Version: k.version}).apiVersion())
+			others = append(others, Item{ID: ID{Group: gk.Group}, Version: k.version}.apiVersion())
 		}
+	}
+	if len(others) > 0 {
+		return fmt.Errorf("%w in %s; it serves it as %s", ErrUnknownKind, o.GetAPIVersion(), slices.Min(others))
 	}
 	return fmt.Errorf("%w, and no CustomResourceDefinition of the set defines it", ErrUnknownKind)
 }

@@ -63,7 +63,7 @@ func (c *Cluster) serverSideApply(ctx context.Context, p *prepared, i int) (appl
 			return out, conflict
 		}
 		if err != nil {
-			return out, c.wrap(explain(err, o.Ref(), o.isSecret()))
+			return out, c.refusal(o, err)
 		}
 		out.created = out.created || a.created
 		out.meta = &metav1.PartialObjectMetadata{}
@@ -109,7 +109,7 @@ func (c *Cluster) adopt(ctx context.Context, o Object, k kind) error {
 	for try := 1; ; try++ {
 		m, err := c.metadata(ctx, path)
 		if err != nil {
-			return c.wrap(explain(err, o.Ref(), o.isSecret()))
+			return c.refusal(o, err)
 		}
 		patch, err := csaupgrade.UpgradeManagedFieldsPatch(m, leftovers, manager)
 		if err != nil || patch == nil {
@@ -121,7 +121,7 @@ func (c *Cluster) adopt(ctx context.Context, o Object, k kind) error {
 			return nil
 		}
 		if try == 3 || !apierrors.IsConflict(err) {
-			return c.wrap(explain(err, o.Ref(), o.isSecret()))
+			return c.refusal(o, err)
 		}
 	}
 }
@@ -148,4 +148,22 @@ func withoutReplicas(o Object) ([]byte, error) {
 		delete(spec, "replicas")
 	}
 	return json.Marshal(u.Object)
+}
+
+// refusal explains the server's answer about an object, with the lines of the fields it names.
+func (c *Cluster) refusal(o Object, err error) error {
+	err = c.wrap(explain(err, o.Ref(), o.isSecret()))
+	var invalid *InvalidError
+	if errors.As(err, &invalid) {
+		invalid.File, invalid.Line = o.File, o.Line
+		for i, f := range invalid.Fields {
+			invalid.Fields[i].Line = o.lineOf(splitField(f.Path))
+		}
+	}
+	return err
+}
+
+// splitField takes spec.ports[0].port apart, as the server writes it.
+func splitField(path string) []string {
+	return strings.FieldsFunc(path, func(r rune) bool { return r == '.' || r == '[' || r == ']' })
 }
