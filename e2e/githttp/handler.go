@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"net/http/cgi"
 	"os/exec"
-	"slices"
 	"strings"
 	"sync"
 )
@@ -20,7 +19,7 @@ type Request struct {
 	Service    string // "git-upload-pack", "git-receive-pack", or "" for dumb http
 	Refs       bool   // asks for refs only: GET …/info/refs
 	User       string // user name of basic auth, when there was one
-	Status     int    // status the handler answered with
+	Status     int    // status of the answer; 0 while there is none
 }
 
 // Handler serves the bare repositories below a directory. It may be used by many goroutines. Use [NewHandler].
@@ -31,7 +30,7 @@ type Handler struct {
 	token      string
 	failStatus int
 	failLeft   int
-	requests   []Request
+	requests   []*Request
 }
 
 // NewHandler returns a handler for the bare repositories below root. Anybody may fetch and push until
@@ -71,11 +70,16 @@ func (h *Handler) FailNext(n, status int) {
 	h.failLeft, h.failStatus = n, status
 }
 
-// Requests returns what was asked since the start or the last [Handler.ResetRequests], in order of completion.
+// Requests returns what was asked since the start or the last [Handler.ResetRequests], in order of arrival. A client
+// that has its answer finds its request here, status included.
 func (h *Handler) Requests() []Request {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return slices.Clone(h.requests)
+	seen := make([]Request, len(h.requests))
+	for i, request := range h.requests {
+		seen[i] = *request
+	}
+	return seen
 }
 
 // ResetRequests forgets the requests seen so far.
@@ -88,13 +92,15 @@ func (h *Handler) ResetRequests() {
 // ServeHTTP answers one request of a Git client.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	seen := describe(r)
-	answer := &statusWriter{ResponseWriter: w, status: http.StatusOK}
-	h.answer(answer, r)
-	seen.Status = answer.status
-
 	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.requests = append(h.requests, seen)
+	h.requests = append(h.requests, &seen)
+	h.mu.Unlock()
+	answer := &statusWriter{ResponseWriter: w, told: func(status int) {
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		seen.Status = status
+	}}
+	h.answer(answer, r)
 }
 
 func (h *Handler) answer(w http.ResponseWriter, r *http.Request) {
@@ -160,15 +166,21 @@ func describe(r *http.Request) Request {
 	return seen
 }
 
-// statusWriter remembers the status of an answer.
+// statusWriter tells the status of an answer before the client can see it.
 type statusWriter struct {
 	http.ResponseWriter
-	status int
+	told func(status int)
+	once sync.Once
 }
 
 func (w *statusWriter) WriteHeader(status int) {
-	w.status = status
+	w.once.Do(func() { w.told(status) })
 	w.ResponseWriter.WriteHeader(status)
+}
+
+func (w *statusWriter) Write(content []byte) (int, error) {
+	w.once.Do(func() { w.told(http.StatusOK) })
+	return w.ResponseWriter.Write(content)
 }
 
 func (w *statusWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
