@@ -148,16 +148,6 @@ func (st *stage) environment() []string {
 	return env
 }
 
-func proxySettings() []string {
-	var names []string
-	for _, name := range []string{"HTTPS_PROXY", "HTTP_PROXY", "NO_PROXY", "https_proxy", "http_proxy", "no_proxy", "SSL_CERT_FILE"} {
-		if os.Getenv(name) != "" {
-			names = append(names, fmt.Sprintf("%q", name))
-		}
-	}
-	return names
-}
-
 // command runs a Mooring command, shows it as typed with what it printed, and returns what it printed.
 func (st *stage) command(args ...string) string {
 	st.typed(append([]string{"mooring"}, args...)...)

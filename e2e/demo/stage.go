@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -26,13 +27,14 @@ type stage struct {
 	dir      string // everything is below it, and goes with it
 	settings settings
 
-	mooring string // the binary
-	config  string // server.hcl
-	server  *server
-	person  *person
-	cluster *parts.RunningCluster // nil with a cluster of the person's own
-	objects *objects
-	remote  string // URL of the Git repository
+	mooring   string // the binary
+	terraform string // "" leaves it to Mooring
+	config    string // server.hcl
+	server    *server
+	person    *person
+	cluster   *parts.RunningCluster // nil with a cluster of the person's own
+	objects   *objects
+	remote    string // URL of the Git repository
 
 	cleanups []func() error
 }
@@ -116,14 +118,40 @@ func (st *stage) build(root string) {
 	st.must(cmd.Run(), "build Mooring")
 }
 
+// findTerraform says where Terraform will come from. Mooring finds or installs it by itself; only where it could do
+// neither does the demo help.
 func (st *stage) findTerraform() {
-	path, err := exec.LookPath("terraform")
-	if err != nil {
-		st.say("Terraform is not on PATH: Mooring will install one into its data directory from releases.hashicorp.com, " +
-			"with checksum and signature verified. That takes as long as 30 MB take you.")
+	if path, err := exec.LookPath("terraform"); err == nil {
+		st.say("Terraform: %s.", path)
 		return
 	}
-	st.say("Terraform: %s.", path)
+	if reachable(st.ctx, releases) {
+		st.say("Terraform is not on PATH: Mooring will install one into its data directory from %s,\n"+
+			"with checksum and signature verified.", releases)
+		return
+	}
+	st.say("Terraform is not on PATH, and %s, from where Mooring would install it, cannot be reached.\n"+
+		"The demo builds it from its Go module instead, which takes minutes the first time.", releases)
+	path, err := parts.Terraform(st.ctx, indented{st.out})
+	st.must(err, "build Terraform")
+	st.terraform = path
+}
+
+const releases = "https://releases.hashicorp.com"
+
+func reachable(ctx context.Context, url string) bool {
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodHead, url, nil)
+	if err != nil {
+		return false
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return false
+	}
+	_ = resp.Body.Close()
+	return true
 }
 
 // startCluster returns a kubeconfig and the context in it.
@@ -155,8 +183,8 @@ func (st *stage) clusterEnded() <-chan struct{} {
 func (st *stage) serverConfig(kubeconfig, clusterContext string) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "data_dir = %q\nlisten   = \"127.0.0.1:0\"\n\n", filepath.Join(st.dir, "data"))
-	if names := proxySettings(); len(names) > 0 {
-		fmt.Fprintf(&b, "init_env = [%s]\n\n", strings.Join(names, ", "))
+	if st.terraform != "" {
+		fmt.Fprintf(&b, "terraform {\n  path = %q\n}\n\n", st.terraform)
 	}
 	fmt.Fprintf(&b, "repository \"tour\" {\n  url  = %q\n  poll = \"500ms\"\n}\n\n", st.remote)
 	fmt.Fprintf(&b, "cluster \"demo\" {\n  kubeconfig = %q\n", kubeconfig)

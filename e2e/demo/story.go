@@ -1,11 +1,13 @@
 package main
 
 import (
+	"io"
 	"os"
 	"path/filepath"
 	"strconv"
 	"time"
 
+	"github.com/mooring-iac/mooring/e2e/parts"
 	"github.com/mooring-iac/mooring/runner"
 )
 
@@ -99,7 +101,9 @@ func (st *stage) lookAround() {
 	show("the commands find the server by its configuration", "export MOORING_CONFIG="+st.config+"\n  "+st.mooring+" runs")
 	show("push to it, and Mooring follows", "git -C "+st.person.dir+" log --oneline")
 	if st.cluster != nil {
-		show("kubectl of the cluster's version: make parts-all prints where it is", "kubectl --kubeconfig "+st.cluster.Kubeconfig+" get all -n "+namespace)
+		kubectl, err := parts.Kubectl(st.ctx, io.Discard) // the cluster's binary under another name
+		st.must(err, "find kubectl")
+		show("the cluster's own kubectl", kubectl+" --kubeconfig "+st.cluster.Kubeconfig+" get all -n "+namespace)
 	}
 	show("the server's own words", "tail -f "+st.logPath())
 	st.say("\nStop all of it, and remove %s:\n\n  kill %d", filepath.Dir(st.config), os.Getpid())
