@@ -99,7 +99,7 @@ func need(t testing.TB, what string, ensure func(context.Context, io.Writer) (st
 	case ci:
 		t.Fatalf("%s is needed: %v", what, err)
 	default:
-		t.Skipf("SKIPPED, NOT TESTED: %s is needed (%v). Run `make parts-all` once (`make parts` for all but OpenTofu), or set MOORING_E2E_BUILD=1.", what, err)
+		t.Skipf("SKIPPED, NOT TESTED: %s is needed (%v). Run `make parts-all` once, or set MOORING_E2E_BUILD=1.", what, err)
 	}
 	return ""
 }
