@@ -141,6 +141,8 @@ func (st *stage) environment() []string {
 			strings.HasPrefix(name, "TF_"), strings.HasPrefix(name, "GIT_"), strings.HasPrefix(name, "XDG_"):
 		case name == "HOME": // an exec plugin of the person's kubeconfig finds its own files
 			env[0] = kv
+		case name == "PATH" && st.terraform != "":
+			env = append(env, kv+string(os.PathListSeparator)+st.terraform)
 		default:
 			env = append(env, kv)
 		}

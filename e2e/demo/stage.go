@@ -28,7 +28,7 @@ type stage struct {
 	settings settings
 
 	mooring   string // the binary
-	terraform string // "" leaves it to Mooring
+	terraform string // directory of the one to put on PATH; "" leaves it to Mooring
 	config    string // server.hcl
 	server    *server
 	person    *person
@@ -134,7 +134,7 @@ func (st *stage) findTerraform() {
 		"The demo builds it from its Go module instead, which takes minutes the first time.", releases)
 	path, err := parts.Terraform(st.ctx, indented{st.out})
 	st.must(err, "build Terraform")
-	st.terraform = path
+	st.terraform = filepath.Dir(path)
 }
 
 const releases = "https://releases.hashicorp.com"
@@ -183,9 +183,6 @@ func (st *stage) clusterEnded() <-chan struct{} {
 func (st *stage) serverConfig(kubeconfig, clusterContext string) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "data_dir = %q\nlisten   = \"127.0.0.1:0\"\n\n", filepath.Join(st.dir, "data"))
-	if st.terraform != "" {
-		fmt.Fprintf(&b, "terraform {\n  path = %q\n}\n\n", st.terraform)
-	}
 	fmt.Fprintf(&b, "repository \"tour\" {\n  url  = %q\n  poll = \"500ms\"\n}\n\n", st.remote)
 	fmt.Fprintf(&b, "cluster \"demo\" {\n  kubeconfig = %q\n", kubeconfig)
 	if clusterContext != "" {
