@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"syscall"
 )
 
 // writeFile replaces a file by rename: a reader sees the old or the new text, a kill leaves no half.
@@ -30,6 +31,14 @@ func writeFile(name string, data []byte, mode os.FileMode) error {
 		os.Remove(file.Name())
 	}
 	return err
+}
+
+// writeExecutable is writeFile for a program that will be started at once. A child that another goroutine forks meanwhile would inherit
+// the open file and the start would fail with "text file busy", so nobody forks while it is open.
+func writeExecutable(name string, data []byte, mode os.FileMode) error {
+	syscall.ForkLock.RLock()
+	defer syscall.ForkLock.RUnlock()
+	return writeFile(name, data, mode)
 }
 
 // ensureLink makes name a symbolic link to target; whatever else is there goes.

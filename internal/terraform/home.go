@@ -39,7 +39,7 @@ type Home struct {
 
 	cliConfig string
 
-	shimMu sync.Mutex // held while a shim is written: a program cannot be started while it is open for writing
+	shimMu sync.Mutex // held while a shim is written
 
 	mu   sync.Mutex
 	open map[string]bool // guarded by mu; directory names of open sessions

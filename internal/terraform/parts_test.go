@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"io"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -93,7 +92,7 @@ func TestNoForbiddenFlags(t *testing.T) {
 	spec := r.spec("app")
 	spying := filepath.Join(t.TempDir(), "terraform")
 	real := spec.Tool.Path
-	if err := os.WriteFile(spying, []byte("#!/bin/sh\necho \"$@\" >>"+log+"\nexec "+real+" \"$@\"\n"), 0o755); err != nil {
+	if err := writeExecutable(spying, []byte("#!/bin/sh\necho \"$@\" >>"+log+"\nexec "+real+" \"$@\"\n"), 0o755); err != nil {
 		t.Fatal(err)
 	}
 	spec.Tool.Path, spec.Tool.Digest = spying, "spying"
@@ -133,7 +132,7 @@ func TestGraceThenKill(t *testing.T) {
 	t.Parallel()
 	started := filepath.Join(t.TempDir(), "started")
 	deaf := filepath.Join(t.TempDir(), "terraform")
-	if err := os.WriteFile(deaf, []byte("#!/bin/sh\ntrap '' INT\ntouch "+started+"\nexec sleep 60\n"), 0o755); err != nil {
+	if err := writeExecutable(deaf, []byte("#!/bin/sh\ntrap '' INT\ntouch "+started+"\nexec sleep 60\n"), 0o755); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := exec.LookPath("sleep"); err != nil {

@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"syscall"
 	"time"
 )
 
@@ -85,11 +86,18 @@ func askVersion(ctx context.Context, executable string) (string, error) {
 		return "", err
 	}
 	defer os.RemoveAll(dir)
-	command := exec.CommandContext(ctx, executable, "version", "-json")
-	command.Dir = dir
-	command.Env = []string{"CHECKPOINT_DISABLE=1", "HOME=" + dir, "PATH=/usr/bin:/bin", "TF_CLI_CONFIG_FILE=" + os.DevNull}
-	command.WaitDelay = time.Second
-	printed, err := command.Output()
+	var printed []byte
+	for {
+		command := exec.CommandContext(ctx, executable, "version", "-json")
+		command.Dir = dir
+		command.Env = []string{"CHECKPOINT_DISABLE=1", "HOME=" + dir, "PATH=/usr/bin:/bin", "TF_CLI_CONFIG_FILE=" + os.DevNull}
+		command.WaitDelay = time.Second
+		// Just unpacked, it may still be open for writing in a child that another goroutine is about to turn into something else.
+		if printed, err = command.Output(); !errors.Is(err, syscall.ETXTBSY) || ctx.Err() != nil {
+			break
+		}
+		time.Sleep(time.Millisecond)
+	}
 	if err != nil {
 		return "", fmt.Errorf("version -json: %w", err)
 	}

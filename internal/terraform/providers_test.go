@@ -280,7 +280,7 @@ func TestKilledInitLeavesNothing(t *testing.T) {
 	spec := r.spec("a")
 	fake := filepath.Join(t.TempDir(), "terraform")
 	half := "registry.terraform.io/hashicorp/null/3.2.4/linux_amd64"
-	if err := os.WriteFile(fake, []byte("#!/bin/sh\nmkdir -p $TF_PLUGIN_CACHE_DIR/"+half+" .terraform/providers/"+half+"\necho half >$TF_PLUGIN_CACHE_DIR/"+half+"/terraform-provider-null\nkill -9 $$\n"), 0o755); err != nil {
+	if err := writeExecutable(fake, []byte("#!/bin/sh\nmkdir -p $TF_PLUGIN_CACHE_DIR/"+half+" .terraform/providers/"+half+"\necho half >$TF_PLUGIN_CACHE_DIR/"+half+"/terraform-provider-null\nkill -9 $$\n"), 0o755); err != nil {
 		t.Fatal(err)
 	}
 	spec.Tool = Tool{Name: "terraform", Path: fake, Version: "1.11.4", Digest: "fake"}

@@ -57,7 +57,7 @@ func (h *Home) shim(tool Tool) (executable string, isShim bool, err error) {
 		err = ensureLink(filepath.Join(dir, "tool", tool.Name), tool.Path)
 	}
 	if err == nil {
-		err = writeFile(executable, []byte(shimText), 0o500)
+		err = writeExecutable(executable, []byte(shimText), 0o500)
 	}
 	if err != nil {
 		return "", false, fmt.Errorf("write shim of %s: %w", tool.Name, err)

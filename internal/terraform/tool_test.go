@@ -14,7 +14,7 @@ import (
 func onPath(t *testing.T, name, version string) string {
 	t.Helper()
 	dir := t.TempDir()
-	if err := os.WriteFile(filepath.Join(dir, name), []byte(script(version)), 0o755); err != nil {
+	if err := writeExecutable(filepath.Join(dir, name), []byte(script(version)), 0o755); err != nil {
 		t.Fatal(err)
 	}
 	return dir
@@ -131,7 +131,7 @@ func TestFindRemembersVersions(t *testing.T) {
 	dir, asked := t.TempDir(), filepath.Join(t.TempDir(), "asked")
 	write := func(version string) {
 		text := strings.Replace(script(version), "#!/bin/sh\n", "#!/bin/sh\necho x >>"+asked+"\n", 1)
-		if err := os.WriteFile(filepath.Join(dir, "tofu"), []byte(text), 0o755); err != nil {
+		if err := writeExecutable(filepath.Join(dir, "tofu"), []byte(text), 0o755); err != nil {
 			t.Fatal(err)
 		}
 	}
