@@ -1,7 +1,6 @@
 package runner
 
 import (
-	"context"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -169,5 +168,3 @@ resource "terraform_data" "this" {
 }
 `, value)
 }
-
-func background() context.Context { return context.Background() }

@@ -1,6 +1,7 @@
 package runner
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -181,6 +182,9 @@ func (s *manifestSet) remove(ctx context.Context, t task, m memory) (outcome, er
 		return o, err
 	}
 	o.Status, o.gone = Applied, true
+	if n := len(result.Inventory.Items); n > 0 {
+		o.Notes = append(o.Notes, fmt.Sprintf("%s stay in the cluster because they are protected (namespaces, CRDs, volumes): delete them by hand", count(n, "object")))
+	}
 	return o, nil
 }
 
@@ -217,7 +221,7 @@ func (s *manifestSet) keepInventory(inv k8s.Inventory) func(*memory) {
 func fillObjects(u *UnitResult, result k8s.Result) {
 	u.Created, u.Configured, u.Same, u.Pruned = result.Created, result.Configured, result.Unchanged, result.Pruned
 	for _, o := range result.Objects {
-		u.Objects = append(u.Objects, ObjectResult{Ref: o.Ref, Action: string(o.Action), Health: string(o.Health), Message: joined(o.Message, o.Error)})
+		u.Objects = append(u.Objects, ObjectResult{Ref: o.Ref, Action: string(o.Action), Health: string(o.Health), Message: cmp.Or(o.Error, o.Message)})
 	}
 }
 

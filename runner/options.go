@@ -30,6 +30,7 @@ type Options struct {
 	Env, InitEnv []string
 	Environ      []string // the server's environment as KEY=value; nil is none
 
+	ToolPath    string // a Terraform to use before those on PATH; "" is none
 	CLIConfig   string // a Terraform CLI configuration file; "" is an empty one of our own
 	ReleasesURL string // where Terraform is installed from; "" is HashiCorp's server
 	ReleasesKey string // armored public key of that server; "" is HashiCorp's

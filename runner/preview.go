@@ -6,8 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
-	"path/filepath"
+	"strings"
 	"sync"
 
 	"github.com/mooring-iac/mooring/internal/terraform"
@@ -17,12 +18,41 @@ import (
 
 // PreviewOptions says what `mooring plan` looks at.
 type PreviewOptions struct {
-	Dir  string                                   // a working copy, as it lies
-	Tree workspace.Tree                           // the same, as discovery reads it
-	Skip func(path string) bool                   // files of the working copy that do not count: ignored ones
-	Only func(*workspace.Graph) ([]string, error) // the units to plan, with their dependants; nil is all
+	Dir  string                 // a working copy, as it lies
+	Tree workspace.Tree         // the same, as discovery reads it
+	Skip func(path string) bool // files of the working copy that do not count: ignored ones
+	// States is the directory in which a server keeps the states of this repository
+	// that would lie in its checkout; "" where there is no such server here. They
+	// are copied, so that the plan is one against what the server has applied.
+	States string
+	Only   func(*workspace.Graph) ([]string, error) // the units to plan, with their dependants; nil is all
+
+	// AsPerson gives Terraform the whole environment and the home of the person who
+	// asks, as if they had typed terraform plan; else the allowlist holds.
+	AsPerson bool
 
 	Options // Env, Environ, Clusters, CLIConfig, Releases…, Parallel, Observe, Now; DataDir and Repositories are not used
+}
+
+// home is the person's own where they plan as themselves.
+func (o *PreviewOptions) home() string {
+	if !o.AsPerson {
+		return ""
+	}
+	return environment(o.Environ, []string{"HOME"})["HOME"]
+}
+
+func (o *PreviewOptions) environments() (env, initEnv map[string]string) {
+	if !o.AsPerson {
+		return environment(o.Environ, o.Env), environment(o.Environ, o.InitEnv)
+	}
+	env = map[string]string{}
+	for _, kv := range o.Environ {
+		if name, value, ok := strings.Cut(kv, "="); ok && name != "" && !terraform.Owned(name) {
+			env[name] = value
+		}
+	}
+	return env, nil
 }
 
 // Preview is what a working copy would change.
@@ -55,8 +85,11 @@ func MakePreview(ctx context.Context, opts PreviewOptions) (*Preview, error) {
 	if p.graph, err = workspace.NewScanner(workspace.ScannerOptions{Clusters: names}).Scan(ctx, opts.Tree); err != nil {
 		return nil, err
 	}
-	p.tools = &terraform.Tools{Dir: filepath.Join(tmp, "tools"), ReleasesURL: opts.ReleasesURL, PublicKey: opts.ReleasesKey, PathEnv: os.Getenv("PATH")}
-	if p.home, err = terraform.New(tmp, terraform.Options{CLIConfig: opts.CLIConfig, PathEnv: os.Getenv("PATH")}); err != nil {
+	p.tools = newTools(opts.Options)
+	if p.home, err = terraform.New(tmp, terraform.Options{CLIConfig: opts.CLIConfig, PathEnv: os.Getenv("PATH"), PersonHome: opts.home()}); err != nil {
+		return nil, err
+	}
+	if err := p.borrowState(); err != nil {
 		return nil, err
 	}
 	ids := p.graph.Order()
@@ -67,6 +100,27 @@ func MakePreview(ctx context.Context, opts PreviewOptions) (*Preview, error) {
 	}
 	return p.run(ctx, ids)
 }
+
+// borrowState copies the server's states to where this plan's Terraform looks.
+func (p *previewer) borrowState() error {
+	if p.opts.States == "" {
+		return nil
+	}
+	if _, err := os.Stat(p.opts.States); errors.Is(err, fs.ErrNotExist) {
+		return nil // the server has not applied anything yet
+	}
+	if err := os.CopyFS(p.home.StateDir(previewed), os.DirFS(p.opts.States)); err != nil {
+		return fmt.Errorf("plan: copy the server's states: %w", err)
+	}
+	return nil
+}
+
+// StatesOf is where a server's data directory keeps the states of a repository
+// that would lie in its checkout.
+func StatesOf(dataDir, repository string) string { return terraform.StateDir(dataDir, repository) }
+
+// previewed stands for the repository's name where only a working copy is known.
+const previewed = "plan"
 
 type previewer struct {
 	opts     PreviewOptions
@@ -146,11 +200,12 @@ func (p *previewer) look(ctx context.Context, u *workspace.Unit, log io.Writer) 
 
 func (p *previewer) workspace(ctx context.Context, u *workspace.Unit, log io.Writer) (UnitResult, error) {
 	p.opts.Observe(Event{Unit: u.ID, Phase: PhasePlan})
-	spec, err := makeSpec(ctx, p.tools, u, p.upstream, environment(p.opts.Environ, p.opts.Env), environment(p.opts.Environ, p.opts.InitEnv))
+	env, initEnv := p.opts.environments()
+	spec, err := makeSpec(ctx, p.tools, u, p.upstream, env, initEnv)
 	if err != nil {
 		return UnitResult{}, err
 	}
-	spec.Repository, spec.Tree, spec.Skip = "plan", p.opts.Dir, p.opts.Skip
+	spec.Repository, spec.Tree, spec.Skip = previewed, p.opts.Dir, p.opts.Skip
 	s, err := p.home.Open(ctx, spec)
 	if err != nil {
 		return UnitResult{}, err

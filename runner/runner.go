@@ -82,12 +82,7 @@ func (r *Runner) furnish() error {
 	if r.seal, err = openSealer(r.opts.DataDir); err != nil {
 		return err
 	}
-	r.tools = &terraform.Tools{
-		Dir:         filepath.Join(r.opts.DataDir, "tools"),
-		ReleasesURL: r.opts.ReleasesURL,
-		PublicKey:   r.opts.ReleasesKey,
-		PathEnv:     os.Getenv("PATH"),
-	}
+	r.tools = newTools(r.opts)
 	if r.home, err = terraform.New(r.opts.DataDir, terraform.Options{CLIConfig: r.opts.CLIConfig, PathEnv: os.Getenv("PATH")}); err != nil {
 		return err
 	}
@@ -103,6 +98,19 @@ func (r *Runner) furnish() error {
 		r.repos = append(r.repos, repo)
 	}
 	return r.recover()
+}
+
+func newTools(opts Options) *terraform.Tools {
+	t := &terraform.Tools{
+		Dir:         filepath.Join(opts.DataDir, "tools"),
+		ReleasesURL: opts.ReleasesURL,
+		PublicKey:   opts.ReleasesKey,
+		PathEnv:     os.Getenv("PATH"),
+	}
+	if opts.ToolPath != "" {
+		t.Paths = map[string]string{"terraform": opts.ToolPath}
+	}
+	return t
 }
 
 func (r *Runner) openRepository(cfg RepositoryConfig) (*repository, error) {

@@ -50,6 +50,7 @@ func (a *app) options(cfg *serverconfig.Config) runner.Options {
 		Env:         cfg.Env,
 		InitEnv:     cfg.InitEnv,
 		Environ:     a.environ,
+		ToolPath:    cfg.Terraform.Path,
 		CLIConfig:   cfg.CLIConfig,
 		ReleasesURL: cfg.Terraform.ReleasesURL,
 		ReleasesKey: cfg.Terraform.PublicKey,

@@ -17,7 +17,7 @@ import (
 )
 
 func (a *app) planCommand() *cobra.Command {
-	var base, unit string
+	var base, unit, repository string
 	cmd := &cobra.Command{
 		Use:     "plan [DIR]",
 		GroupID: "repository",
@@ -25,8 +25,9 @@ func (a *app) planCommand() *cobra.Command {
 		Long: `Plans the working copy as it lies, committed or not, ignored files left out. Without
 --base every unit is planned; with it those that differ from where the branch left
 REF, and their dependants. Outputs of upstream workspaces come from their state.
-Which environment Terraform may see, and the clusters, come from the server's
-configuration where there is one.
+With a server's configuration, clusters and what Terraform may see of the environment
+come from it, and states that its data directory keeps are planned against. Without
+one Terraform sees your environment, as if you had typed terraform plan.
 
 Exit: 0 no change, 1 error, 2 changes.`,
 		Example: `  mooring plan
@@ -36,11 +37,12 @@ Exit: 0 no change, 1 error, 2 changes.`,
 		Args:              arguments(0, 1, "[DIR] [--base REF]"),
 		ValidArgsFunction: completeDirectories,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return a.plan(cmd.Context(), directory(args), base, unit)
+			return a.plan(cmd.Context(), directory(args), base, unit, repository)
 		},
 	}
 	cmd.Flags().StringVar(&base, "base", "", "plan only what differs from this Git revision")
 	cmd.Flags().StringVar(&unit, "log", "", "print Terraform's output of this unit after the report")
+	cmd.Flags().StringVar(&repository, "repository", "", "the repository of the server's configuration that this is a copy of; needed where it has several")
 	return a.withOutput(cmd)
 }
 
@@ -58,8 +60,8 @@ func completeDirectories(_ *cobra.Command, args []string, _ string) ([]cobra.Com
 	return nil, cobra.ShellCompDirectiveFilterDirs
 }
 
-func (a *app) plan(ctx context.Context, dir, base, unit string) error {
-	o, err := a.previewOptions(ctx, dir, base)
+func (a *app) plan(ctx context.Context, dir, base, unit, repository string) error {
+	o, err := a.previewOptions(ctx, dir, base, repository)
 	if err != nil {
 		return a.failed(err)
 	}
@@ -126,7 +128,7 @@ func previewVerdict(run *runner.Run) error {
 
 // previewOptions describes the working copy. The server's configuration is used
 // where there is one; only one that was named must be there.
-func (a *app) previewOptions(ctx context.Context, dir, base string) (*runner.PreviewOptions, error) {
+func (a *app) previewOptions(ctx context.Context, dir, base, repository string) (*runner.PreviewOptions, error) {
 	tree, err := workspace.WorkingCopy(dir)
 	if err != nil {
 		return nil, err
@@ -137,8 +139,14 @@ func (a *app) previewOptions(ctx context.Context, dir, base string) (*runner.Pre
 		return nil, err
 	}
 	if cfg != nil {
+		if o.States, err = serverStates(cfg, repository); err != nil {
+			return nil, err
+		}
 		o.Options = a.options(cfg)
 		o.DataDir, o.Repositories = "", nil
+	} else {
+		o.AsPerson = true
+		o.CLIConfig = a.personsCLIConfig()
 	}
 	o.Environ, o.Version, o.Now = a.environ, buildVersion(), a.now
 	if o.Skip, err = ignored(tree); err != nil {
@@ -152,6 +160,19 @@ func (a *app) previewOptions(ctx context.Context, dir, base string) (*runner.Pre
 		o.Only = func(g *workspace.Graph) ([]string, error) { return g.Affected(paths, nil), nil }
 	}
 	return o, nil
+}
+
+// personsCLIConfig is the Terraform CLI configuration that terraform itself would
+// read: a person's own plan uses their own mirrors and credentials.
+func (a *app) personsCLIConfig() string {
+	path, named := a.env("TF_CLI_CONFIG_FILE")
+	if home, ok := a.env("HOME"); !named && ok {
+		path = filepath.Join(home, ".terraformrc")
+	}
+	if _, err := os.Stat(path); err != nil {
+		return ""
+	}
+	return path
 }
 
 // optionalConfig loads the server's configuration where there is one. One that
@@ -170,6 +191,23 @@ func (a *app) optionalConfig() (*serverconfig.Config, error) {
 		a.note("note: %s is not used: it has errors (mooring validate %s)", path, path)
 	}
 	return cfg, nil
+}
+
+// serverStates is where the server keeps the states that would lie in a checkout
+// of this repository: a plan on the server's machine is one against those.
+func serverStates(cfg *serverconfig.Config, repository string) (string, error) {
+	if repository == "" && len(cfg.Repositories) == 1 {
+		repository = cfg.Repositories[0].Name
+	}
+	for _, r := range cfg.Repositories {
+		if r.Name == repository {
+			return runner.StatesOf(cfg.DataDir, r.Name), nil
+		}
+	}
+	if repository != "" {
+		return "", fmt.Errorf("the server's configuration has no repository %q", repository)
+	}
+	return "", nil
 }
 
 // configIfAny is the server's configuration that a command may use but does not

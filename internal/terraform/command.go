@@ -82,6 +82,9 @@ func (s *Session) env(extra map[string]string) map[string]string {
 	maps.Copy(env, s.spec.Env)
 	maps.Copy(env, extra)
 	env["HOME"] = s.tmp
+	if s.home.opts.PersonHome != "" {
+		env["HOME"] = s.home.opts.PersonHome
+	}
 	env["TMPDIR"] = s.tmp
 	env["CHECKPOINT_DISABLE"] = "1"
 	env["TF_CLI_CONFIG_FILE"] = s.home.cliConfig

@@ -18,7 +18,9 @@ type Options struct {
 	// that a ~/.terraformrc never matters.
 	CLIConfig string
 	PluginTLS bool   // TLS between Terraform and its providers too, although their socket lies in a private directory
-	PathEnv   string // PATH of every command: git for module sources, what local-exec calls; "" is /usr/local/bin:/usr/bin:/bin
+	// PersonHome is HOME of every command where a person plans their own working copy with their own credentials; "" is a private, empty one.
+	PersonHome string
+	PathEnv    string // PATH of every command: git for module sources, what local-exec calls; "" is /usr/local/bin:/usr/bin:/bin
 }
 
 // Home is the part of the data directory that outlives runs. One Home at a time may use a data directory. Safe for concurrent use;

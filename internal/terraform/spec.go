@@ -105,10 +105,8 @@ func (s Spec) checkEnv() error {
 			if name == "" || strings.ContainsAny(name, "=\x00") {
 				return fmt.Errorf("environment variable %q: not a name", name)
 			}
-			for _, prefix := range ownedEnv {
-				if name == prefix || strings.HasSuffix(prefix, "*") && strings.HasPrefix(name, strings.TrimSuffix(prefix, "*")) {
-					return fmt.Errorf("environment variable %s is set by Mooring alone; use variables, var_files, backend_config or workspace", name)
-				}
+			if Owned(name) {
+				return fmt.Errorf("environment variable %s is set by Mooring alone; use variables, var_files, backend_config or workspace", name)
 			}
 		}
 	}
