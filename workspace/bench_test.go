@@ -6,8 +6,10 @@ import (
 	"path/filepath"
 	"runtime"
 	"testing"
+	"time"
 
 	"github.com/mooring-iac/mooring/e2e/fleet"
+	"golang.org/x/sys/unix"
 )
 
 const (
@@ -40,6 +42,7 @@ func mustScan(tb testing.TB, s *Scanner, tree Tree) *Graph {
 // BenchmarkScanCold is discovery and graph of the whole fleet from nothing.
 func BenchmarkScanCold(b *testing.B) {
 	tree := fleetTree(b, benchRoots, benchModules)
+	defer reportCPU(b)()
 	for b.Loop() {
 		g := mustScan(b, NewScanner(ScannerOptions{}), tree)
 		if len(g.Units) != benchRoots {
@@ -54,6 +57,7 @@ func BenchmarkScanWarm(b *testing.B) {
 	s := NewScanner(ScannerOptions{})
 	mustScan(b, s, tree)
 	file := filepath.Join(tree.Dir(), fleet.Root(17), "terraform.tfvars")
+	defer reportCPU(b)()
 	n := 0
 	for b.Loop() {
 		n++
@@ -74,6 +78,21 @@ func BenchmarkWalk(b *testing.B) {
 			b.Fatal(err)
 		}
 	}
+}
+
+// reportCPU adds the process time of each round, which says more than the clock on
+// a machine that others use too.
+func reportCPU(b *testing.B) func() {
+	before := cpuTime(b)
+	return func() { b.ReportMetric(float64((cpuTime(b)-before).Milliseconds())/float64(b.N), "cpu-ms/op") }
+}
+
+func cpuTime(b *testing.B) time.Duration {
+	var u unix.Rusage
+	if err := unix.Getrusage(unix.RUSAGE_SELF, &u); err != nil {
+		b.Fatal(err)
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
 // BenchmarkRetained reports what a server keeps: scanner and graph after two scans.

@@ -32,7 +32,7 @@ func (s *scan) buildModule(d *dirIndex) *moduleFacts {
 	var overrides []moduleFile
 	for _, f := range d.files {
 		config := isConfigFile(f.name)
-		if !config && !isAutoVarFile(f.name) && f.name != lockFile {
+		if !isFactFile(f.name) {
 			continue
 		}
 		p := path.Join(d.path, f.name)
@@ -87,7 +87,7 @@ func (s *scan) moduleStamp(d *dirIndex) uint64 {
 	var h maphash.Hash
 	h.SetSeed(s.seed)
 	for _, f := range d.files {
-		if !isConfigFile(f.name) && !isAutoVarFile(f.name) && f.name != lockFile {
+		if !isFactFile(f.name) {
 			continue
 		}
 		id := f.id

@@ -27,8 +27,8 @@ type Scanner struct {
 	opts ScannerOptions
 	seed maphash.Seed
 
-	mu        sync.Mutex // guards what follows: the last scan's facts
-	files     map[string]cachedFile
+	mu        sync.Mutex            // guards what follows: the last scan's facts
+	files     map[string]cachedFile // those that units name; a module keeps its own
 	modules   map[string]*moduleFacts
 	roots     map[string]*RootModule
 	linkStamp uint64
@@ -64,10 +64,15 @@ func (s *Scanner) Scan(ctx context.Context, tree Tree) (*Graph, error) {
 		oldFiles: s.files, oldRoots: s.roots, sameLinks: s.linkStamp == ix.linkStamp,
 		needing: map[*moduleFacts]bool{}, lists: map[string][]string{},
 	}
-	if err := sc.readFacts(); err != nil {
+	changed, stamps := sc.keepModules(s.modules)
+	if err := sc.readFacts(changed); err != nil {
 		return nil, err
 	}
-	sc.buildModules(s.modules)
+	for i, d := range changed {
+		m := sc.buildModule(d)
+		m.stamp = stamps[i]
+		sc.modules[m.dir] = m
+	}
 	graph, err := sc.graph()
 	if ctxErr := ctx.Err(); ctxErr != nil {
 		return nil, ctxErr
@@ -76,7 +81,9 @@ func (s *Scanner) Scan(ctx context.Context, tree Tree) (*Graph, error) {
 	// not cost what was learnt before.
 	if err != nil {
 		keep(sc.files, s.files)
-		keep(sc.roots, s.roots)
+		if sc.sameLinks {
+			keep(sc.roots, s.roots)
+		}
 	}
 	s.files, s.modules, s.roots, s.linkStamp = sc.files, sc.modules, sc.roots, ix.linkStamp
 	return graph, err
@@ -100,7 +107,7 @@ type scan struct {
 	in   *interner
 
 	files    map[string]cachedFile // to be kept
-	facts    map[string]*fileFacts // by real path
+	facts    map[string]*fileFacts // of files read in this scan, by real path
 	modules  map[string]*moduleFacts
 	roots    map[string]*RootModule
 	oldFiles map[string]cachedFile
@@ -117,15 +124,14 @@ type scan struct {
 
 type job struct {
 	path string
-	id   fileID
 	src  []byte
 	sum  [16]byte
 	out  *fileFacts
 }
 
-// readFacts reads every Terraform file that the last scan has not seen as it is now.
-// One goroutine reads, as trees need not be safe for more; opts.Workers parse.
-func (s *scan) readFacts() error {
+// readFacts reads the Terraform files of the given directories. One goroutine reads,
+// as trees need not be safe for more; opts.Workers parse.
+func (s *scan) readFacts(dirs []*dirIndex) error {
 	jobs := make(chan *job, 64)
 	var workers sync.WaitGroup
 	var all []*job
@@ -139,16 +145,12 @@ func (s *scan) readFacts() error {
 			}
 		})
 	}
-	read := func(p string, id fileID) error {
-		if cached, ok := s.oldFiles[p]; ok && cached.id == id {
-			s.files[p], s.facts[p] = cached, cached.facts
-			return nil
-		}
+	read := func(p string) error {
 		src, err := s.ix.tree.ReadFile(p)
 		if err != nil {
 			return fmt.Errorf("read %s: %w", p, err)
 		}
-		j := &job{path: s.in.intern(p), id: id, src: src, sum: contentSum(p, src)}
+		j := &job{path: p, src: src, sum: contentSum(p, src)}
 		all = append(all, j)
 		if first := bySum[j.sum]; first != nil {
 			same[j], j.src = first, nil
@@ -158,7 +160,7 @@ func (s *scan) readFacts() error {
 		jobs <- j
 		return nil
 	}
-	err := s.eachFactFile(read)
+	err := s.eachFactFile(dirs, read)
 	close(jobs)
 	workers.Wait()
 	if err != nil {
@@ -169,34 +171,29 @@ func (s *scan) readFacts() error {
 		if first := same[j]; first != nil {
 			facts = first.out
 		}
-		s.files[j.path], s.facts[j.path] = cachedFile{j.id, facts}, facts
+		s.facts[j.path] = facts
 	}
 	return nil
 }
 
-// eachFactFile names the files whose facts every scan needs: those of directories
-// with Terraform files, links followed.
-func (s *scan) eachFactFile(fn func(p string, id fileID) error) error {
+// eachFactFile names the Terraform files of directories, links followed, each once.
+func (s *scan) eachFactFile(dirs []*dirIndex, fn func(p string) error) error {
 	done := map[string]bool{}
-	for _, d := range s.sortedDirs() {
-		if !d.terraform {
-			continue
-		}
+	for _, d := range dirs {
 		if err := s.ctx.Err(); err != nil {
 			return err
 		}
 		for _, f := range d.files {
-			if !isConfigFile(f.name) && !isAutoVarFile(f.name) && f.name != lockFile {
+			if !isFactFile(f.name) {
 				continue
 			}
-			p, id := path.Join(d.path, f.name), f.id
+			p := path.Join(d.path, f.name)
 			if f.link {
 				real, _, isDir, exists := s.ix.lookup(p)
 				if !exists || isDir {
 					continue
 				}
-				entry, _ := s.ix.file(real)
-				p, id = real, entry.id
+				p = real
 			}
 			if len(s.ix.links) > 0 {
 				if done[p] {
@@ -204,7 +201,7 @@ func (s *scan) eachFactFile(fn func(p string, id fileID) error) error {
 				}
 				done[p] = true
 			}
-			if err := fn(p, id); err != nil {
+			if err := fn(p); err != nil {
 				return err
 			}
 		}
@@ -212,13 +209,9 @@ func (s *scan) eachFactFile(fn func(p string, id fileID) error) error {
 	return nil
 }
 
-func (s *scan) sortedDirs() []*dirIndex {
-	out := make([]*dirIndex, 0, len(s.ix.dirs))
-	for _, d := range s.ix.dirs {
-		out = append(out, d)
-	}
-	slices.SortFunc(out, func(a, b *dirIndex) int { return strings.Compare(a.path, b.path) })
-	return out
+// isFactFile tells a file that every module in its directory is made of.
+func isFactFile(name string) bool {
+	return isConfigFile(name) || isAutoVarFile(name) || name == lockFile
 }
 
 // contentSum keeps files of equal content but different syntax apart.
@@ -267,10 +260,11 @@ func (s *scan) valueFile(p string) *fileFacts {
 	if !exists || isDir {
 		return nil
 	}
+	entry, _ := s.ix.file(real)
 	if facts := s.facts[real]; facts != nil {
+		s.files[s.in.intern(real)] = cachedFile{entry.id, facts}
 		return facts
 	}
-	entry, _ := s.ix.file(real)
 	if cached, ok := s.oldFiles[real]; ok && cached.id == entry.id {
 		s.files[real], s.facts[real] = cached, cached.facts
 		return cached.facts
@@ -289,22 +283,25 @@ func (s *scan) valueFile(p string) *fileFacts {
 	return facts
 }
 
-// buildModules keeps the module of every directory whose files are as they were.
-func (s *scan) buildModules(old map[string]*moduleFacts) {
+// keepModules takes over the module of every directory whose files are as they were.
+// It answers the others, sorted, with their stamps.
+func (s *scan) keepModules(old map[string]*moduleFacts) (changed []*dirIndex, stamps []uint64) {
 	for _, d := range s.ix.dirs {
 		if !d.terraform {
 			continue
 		}
-		stamp := s.moduleStamp(d)
-		if m := old[d.path]; m != nil && m.stamp == stamp {
+		if m := old[d.path]; m != nil && m.stamp == s.moduleStamp(d) {
 			s.modules[m.dir] = m
 			continue
 		}
 		d.path = s.in.intern(d.path)
-		m := s.buildModule(d)
-		m.stamp = stamp
-		s.modules[m.dir] = m
+		changed = append(changed, d)
 	}
+	slices.SortFunc(changed, func(a, b *dirIndex) int { return strings.Compare(a.path, b.path) })
+	for _, d := range changed {
+		stamps = append(stamps, s.moduleStamp(d))
+	}
+	return changed, stamps
 }
 
 // needs tells that a module's instances differ in what they read: every one of them
