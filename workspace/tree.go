@@ -82,7 +82,7 @@ func newIndex(tree Tree, seed maphash.Seed) (*index, error) {
 			if err != nil {
 				return fmt.Errorf("read link %s: %w", p, err)
 			}
-			ix.links[p] = target
+			ix.links[strings.Clone(p)] = target // kept with the graph: p must not keep the whole listing
 			links.WriteString(p)
 			links.WriteByte(0)
 			links.WriteString(target)
