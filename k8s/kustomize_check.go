@@ -47,6 +47,7 @@ func (c *kustomizationCheck) check(k *types.Kustomization) {
 	if len(k.HelmCharts) > 0 || len(k.HelmChartInflationGenerator) > 0 || k.HelmGlobals != nil {
 		c.fault("helm", "Helm charts are not rendered; commit what `helm template` prints and list it under resources")
 	}
+	//lint:ignore SA1019 people still write it, so it must be checked
 	for _, p := range append(append(append([]string{}, k.Resources...), k.Bases...), k.Components...) {
 		if local := c.local(p); local != "" && !c.tree.isFile(local) {
 			c.base(p, local)
@@ -62,11 +63,13 @@ func (c *kustomizationCheck) check(k *types.Kustomization) {
 			c.local(p)
 		}
 	}
+	//lint:ignore SA1019 people still write it, so it must be checked
 	for _, p := range k.PatchesStrategicMerge {
 		if !strings.Contains(string(p), "\n") {
 			c.local(string(p))
 		}
 	}
+	//lint:ignore SA1019 people still write it, so it must be checked
 	for _, p := range append(append([]types.Patch{}, k.Patches...), k.PatchesJson6902...) {
 		c.optional(p.Path)
 	}

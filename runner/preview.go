@@ -161,9 +161,8 @@ func (p *previewer) unit(ctx context.Context, id string) Status {
 	began := p.opts.Now()
 	var log bytes.Buffer
 	result, err := p.look(ctx, u, &log)
-	var missing *workspace.MissingOutputError
 	switch {
-	case errors.As(err, &missing):
+	case errors.Is(err, errNotKnown), errors.Is(err, k8s.ErrUnknownValue):
 		result.Status, result.Reason = Deferred, err.Error()
 	case err != nil:
 		result.Status, result.Error = Failed, err.Error()
@@ -228,9 +227,23 @@ func (p *previewer) workspace(ctx context.Context, u *workspace.Unit, log io.Wri
 		outs[name] = workspace.Output{JSON: o.JSON, Type: o.Type, Sensitive: o.Sensitive}
 	}
 	p.mu.Lock()
+	defer p.mu.Unlock()
+	if plan.Changes && missesOutput(u, outs) {
+		// A new output is not in the state yet: nothing can be said of what needs it.
+		return result, nil
+	}
 	p.outputs[u.ID] = outs
-	p.mu.Unlock()
 	return result, nil
+}
+
+// missesOutput tells whether the files declare an output that the state lacks.
+func missesOutput(u *workspace.Unit, outs map[string]workspace.Output) bool {
+	for _, name := range u.Module.Outputs {
+		if _, ok := outs[name]; !ok {
+			return true
+		}
+	}
+	return false
 }
 
 // upstream gives a unit the outputs of another: the ones in its state.

@@ -3,6 +3,7 @@ package runner
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"path/filepath"
 	"slices"
@@ -15,6 +16,9 @@ import (
 // upstreamOutputs answers what a unit may refer to of another one, in clear;
 // false where nothing is known of it.
 type upstreamOutputs = func(unit string) (map[string]workspace.Output, bool)
+
+// errNotKnown is wrapped where a unit needs an output that no apply has made yet.
+var errNotKnown = errors.New("its value is known only after apply")
 
 // spec says to Terraform what the repository and the server's configuration say
 // of a workspace.
@@ -43,7 +47,7 @@ func makeSpec(ctx context.Context, tools *terraform.Tools, u *workspace.Unit, ou
 	variables := make(map[string]terraform.Variable, len(inputs))
 	for name, v := range inputs {
 		if v.Unknown {
-			return terraform.Spec{}, fmt.Errorf("variable %s of %s is not known yet", name, u.ID)
+			return terraform.Spec{}, fmt.Errorf("variable %s: %w", name, errNotKnown)
 		}
 		variables[name] = terraform.Variable{JSON: v.JSON, Sensitive: v.Sensitive}
 	}

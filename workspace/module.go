@@ -229,10 +229,6 @@ func (m *moduleFacts) outputs() []output {
 	return out
 }
 
-func (m *moduleFacts) broken() bool {
-	return m.refused != "" || slices.ContainsFunc(m.files, func(f moduleFile) bool { return f.fileFacts.broken.HasErrors() })
-}
-
 // marksRoot tells that the directory says itself that it is a root module.
 func (m *moduleFacts) marksRoot() bool {
 	if m.lock != nil {

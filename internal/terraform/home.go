@@ -17,7 +17,7 @@ type Options struct {
 	// CLIConfig is the operator's Terraform CLI configuration (mirrors, credentials), a path on disk. "" is a minimal one of our own, so
 	// that a ~/.terraformrc never matters.
 	CLIConfig string
-	PluginTLS bool   // TLS between Terraform and its providers too, although their socket lies in a private directory
+	PluginTLS bool // TLS between Terraform and its providers too, although their socket lies in a private directory
 	// PersonHome is HOME of every command where a person plans their own working copy with their own credentials; "" is a private, empty one.
 	PersonHome string
 	PathEnv    string // PATH of every command: git for module sources, what local-exec calls; "" is /usr/local/bin:/usr/bin:/bin

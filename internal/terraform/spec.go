@@ -78,7 +78,7 @@ func (s Spec) check() error {
 	case s.BackendType == "remote" || s.BackendType == "cloud":
 		return fmt.Errorf("backend %q: %w: it runs Terraform on its own servers; use a backend that only stores state", s.BackendType, ErrRemoteExecution)
 	case strings.ContainsAny(s.Workspace, "/\\\x00") || strings.HasPrefix(s.Workspace, "-") || s.Workspace == "." || s.Workspace == "..":
-		return fmt.Errorf("Terraform workspace %q: not a valid name", s.Workspace)
+		return fmt.Errorf("workspace %q of Terraform: not a valid name", s.Workspace)
 	}
 	for _, name := range append(append([]string{s.Dir}, s.ModuleDirs...), append(s.VarFiles, s.BackendFiles...)...) {
 		if clean, ok := inRepository(".", name); !ok || name == "" || clean != path.Clean(name) {

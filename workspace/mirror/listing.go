@@ -40,12 +40,6 @@ func (l *listing) search(path string) int {
 	return sort.Search(l.len(), func(i int) bool { return l.path(i) >= path })
 }
 
-// isDir says whether any leaf lies below path.
-func (l *listing) isDir(path string) bool {
-	i := l.search(path + "/")
-	return i < l.len() && strings.HasPrefix(l.path(i), path+"/")
-}
-
 // listTree makes the listing of tree root from that of another tree of the
 // same repository: only what differs is read. old may be nil. Names that must
 // not be written are refused here, so nobody ever sees them.

@@ -172,6 +172,8 @@ func (m *Mirror) remoteError(ctx context.Context, op string, err error) error {
 }
 
 // classify maps causes to this package's kinds.
+//
+//lint:ignore ST1008 the error is a kind that is looked up, not a failure
 func classify(err error) (kind error, hint string) {
 	for _, k := range []error{ErrEmpty, ErrNoBranch, ErrGone, ErrAuth, ErrHostKey, ErrNotFound, ErrUnreachable, ErrUnsupported, ErrDamaged} {
 		if errors.Is(err, k) {
