@@ -152,7 +152,7 @@ func (l *layout) workspace(b *block, id, dir string, match []string) {
 	u := &Unit{ID: l.scan.in.intern(id), Kind: KindWorkspace, Dir: l.scan.in.intern(dir), decl: b, match: match,
 		File: ConfigFile, Line: b.rng.Start.Line, Prune: false}
 	u.Workspace = l.terraformWorkspace(b, match)
-	spec := &rootSpec{dir: u.Dir, workspace: u.Workspace, tool: "terraform", file: u.File, line: u.Line}
+	spec := &rootSpec{dir: u.Dir, workspace: u.Workspace, tool: "terraform"}
 	if attr := b.attrs["tool"]; attr != nil {
 		tool, diags := choiceValue(attr, match, "terraform", "tofu")
 		l.add(diags...)

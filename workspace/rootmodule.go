@@ -78,8 +78,6 @@ type rootSpec struct {
 	backendConfig        []Setting
 	backendFiles         []string
 	variables            map[string]cty.Value // DynamicVal where the value comes from an output
-	file                 string               // where the workspace was declared, "" when found
-	line                 int
 }
 
 // key is equal for specs that lead to equal results on equal files.
