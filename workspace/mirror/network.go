@@ -14,6 +14,7 @@ import (
 	"github.com/go-git/go-git/v5/plumbing/protocol/packp"
 	"github.com/go-git/go-git/v5/plumbing/protocol/packp/capability"
 	"github.com/go-git/go-git/v5/plumbing/protocol/packp/sideband"
+	"github.com/go-git/go-git/v5/plumbing/format/pktline"
 	"github.com/go-git/go-git/v5/plumbing/transport"
 )
 
@@ -205,7 +206,8 @@ func isNetwork(err error) bool {
 	var dns *net.DNSError
 	var other net.Error
 	return errors.As(err, &op) || errors.As(err, &dns) || errors.As(err, &other) && other.Timeout() ||
-		errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF)
+		errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) ||
+		errors.Is(err, pktline.ErrInvalidPktLen) // cut off within a packet's length
 }
 
 // saysMore says whether a cause tells more than its kind. go-git's sentinels do
