@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"runtime/debug"
 	"sync"
 	"sync/atomic"
 
@@ -76,6 +77,9 @@ func (a *app) serve(ctx context.Context, cfg *serverconfig.Config, log *slog.Log
 	if err := serverconfig.PrepareDataDir(cfg.DataDir); err != nil {
 		return err
 	}
+	// A server is idle nearly always: collecting twice as often costs nothing that
+	// anybody waits for, and keeps what a large repository took from being held.
+	debug.SetGCPercent(50)
 	s := &server{log: log, hub: &control.Hub{}}
 	o := a.options(cfg)
 	o.Log, o.Observe = log, s.observe
