@@ -34,6 +34,7 @@ func needTerraform(t *testing.T) {
 
 func newFixture(t *testing.T, files map[string]string, change ...func(*Options)) *fixture {
 	t.Helper()
+	t.Parallel() // every fixture is alone in its directories
 	needTerraform(t)
 	f := &fixture{t: t, git: githttp.NewRepo(t, filepath.Join(t.TempDir(), "infra.git"), files)}
 	f.opts = Options{

@@ -268,8 +268,11 @@ func TestCeilingLowersWhatTheRepositoryAsksFor(t *testing.T) {
 	if notes := strings.Join(append(run.Notes, run.Unit("a").Notes...), "\n"); !strings.Contains(notes, "no_destroy") {
 		t.Errorf("nothing says that auto_apply was lowered: %q", notes)
 	}
-	g := newFixture(t, map[string]string{"a/main.tf": module(`"1"`)}, func(o *Options) { o.Repositories[0].AutoApply = policies.Never })
-	g.expect("a held")
+}
+
+func TestCeilingOfNeverHoldsEveryChange(t *testing.T) {
+	f := newFixture(t, map[string]string{"a/main.tf": module(`"1"`)}, func(o *Options) { o.Repositories[0].AutoApply = policies.Never })
+	f.expect("a held")
 }
 
 func TestSensitiveOutputsAreInTheDatabaseOnlySealed(t *testing.T) {
