@@ -12,6 +12,9 @@ FUZZTIME    ?= 10s
 # Terraform, Git and Mooring of the tests never meet the person's own settings.
 TESTENV := env -u KUBECONFIG -u MOORING_CONFIG -u TF_CLI_CONFIG_FILE -u TF_DATA_DIR -u TF_WORKSPACE -u TF_PLUGIN_CACHE_DIR
 
+# Where the person has no Terraform, the one built from its module is used.
+TERRAFORM := PATH="$$PATH:$$(dirname "$$($(GO) run ./e2e/parts/cmd terraform)")"
+
 .DEFAULT_GOAL := help
 .PHONY: help build install test test-short demo bench fuzz lint fmt docs parts parts-all image clean
 
@@ -34,14 +37,15 @@ demo: build ## Watch the main job on a real API server (KEEP=1 leaves it up, CON
 	@exec bin/demo -mooring $(BIN) -context '$(CONTEXT)' $(if $(filter-out 0 no false,$(KEEP)),-keep)
 
 ##@ Test it
-test: parts ## Run every test, with the race detector; builds the parts first
-	MOORING_E2E_BUILD=1 $(TESTENV) $(GO) test -race -p 2 -timeout $(TIMEOUT) $(PACKAGES)
+test: parts-all ## Run every test, with the race detector; builds the parts first
+	$(TERRAFORM) MOORING_E2E_BUILD=1 $(TESTENV) $(GO) test -race -p 2 -timeout $(TIMEOUT) $(PACKAGES)
 
 test-short: ## Run what needs no API server; under a minute
 	$(TESTENV) $(GO) test -short -timeout 5m $(PACKAGES)
 
-bench: parts-all ## Print Mooring's times beside the bare commands', with ratios
-	$(TESTENV) $(GO) run ./e2e/bench
+bench: ## Print Mooring's times beside the bare commands', with ratios
+	$(GO) run ./e2e/parts/cmd terraform providers
+	$(TERRAFORM) $(TESTENV) $(GO) run ./e2e/bench
 
 fuzz: ## Run every fuzz target for a short while (FUZZTIME each)
 	@set -e; for p in $$(grep -rl --include='*_test.go' '^func Fuzz' . | xargs -n1 dirname | sort -u); do \
