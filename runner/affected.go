@@ -28,12 +28,44 @@ func choose(g *workspace.Graph, known map[string]*memory, m mode, moved bool, ch
 			take[u.ID] = true
 		}
 	}
+	for _, id := range slices.Collect(maps.Keys(take)) {
+		needOutputs(g, known, id, take)
+	}
+	if !moved {
+		dropStuck(g, known, take)
+	}
 	return slices.DeleteFunc(g.WithDependants(slices.Collect(maps.Keys(take))), func(id string) bool {
 		// On an unmoved branch an upstream that is tried again brings no news for a
 		// dependant that had its turn.
 		k := known[id]
 		return !moved && !take[id] && k != nil && (k.Taken == nil || !retryable(k.Taken.Status))
 	})
+}
+
+// needOutputs takes the upstreams whose outputs a unit refers to and that nobody
+// has kept, because nobody referred to them when they last ran.
+func needOutputs(g *workspace.Graph, known map[string]*memory, id string, take map[string]bool) {
+	for _, up := range g.Upstream(id) {
+		if k := known[up]; k != nil && k.Kind == KindWorkspace && k.Outputs == nil && k.Taken == nil && !take[up] && consumed(g, up) {
+			take[up] = true
+		}
+	}
+}
+
+// dropStuck leaves out skipped units whose upstream is not tried again: they would
+// only be skipped once more.
+func dropStuck(g *workspace.Graph, known map[string]*memory, take map[string]bool) {
+	for _, id := range g.Order() {
+		if k := known[id]; !take[id] || k == nil || k.Taken == nil || k.Taken.Status != Skipped {
+			continue
+		}
+		for _, up := range g.Upstream(id) {
+			k := known[up]
+			if !take[up] && k != nil && k.Taken != nil && (k.Taken.Status == Failed || k.Taken.Status == Skipped || k.Taken.Status == Interrupted) {
+				delete(take, id)
+			}
+		}
+	}
 }
 
 func wanted(id string, k *memory, m mode, moved bool, changed func(string) map[string]bool) bool {

@@ -28,7 +28,7 @@ func (p *pass) carryOut(ctx context.Context) error {
 		return err
 	}
 	for _, a := range approved {
-		if err := p.goOn(ctx, a.run, a.units, true); err != nil {
+		if err := p.goOn(ctx, a.run, a.units, a.decisions); err != nil {
 			return err
 		}
 	}
@@ -36,8 +36,9 @@ func (p *pass) carryOut(ctx context.Context) error {
 }
 
 type approval struct {
-	run   string
-	units []string
+	run       string
+	units     []string
+	decisions map[string]verdict // by unit
 }
 
 // approvals collects what was approved by run, oldest first, and takes the
@@ -57,11 +58,12 @@ func (p *pass) approvals(overtaken map[string]bool) ([]approval, error) {
 			if overtaken[v.Unit] && m.Taken.Status != Interrupted {
 				continue // newRun ends what waits
 			}
-			if n := len(all); n > 0 && all[n-1].run == v.Run {
-				all[n-1].units = append(all[n-1].units, v.Unit)
-			} else {
-				all = append(all, approval{run: v.Run, units: []string{v.Unit}})
+			if n := len(all); n == 0 || all[n-1].run != v.Run {
+				all = append(all, approval{run: v.Run, decisions: map[string]verdict{}})
 			}
+			last := &all[len(all)-1]
+			last.units = append(last.units, v.Unit)
+			last.decisions[v.Unit] = v
 			if err := noteApproval(tx, v); err != nil {
 				return err
 			}
@@ -88,8 +90,9 @@ func noteApproval(tx *bbolt.Tx, v verdict) error {
 	return putResult(tx, run.ID, *u)
 }
 
-// goOn takes units further in the run in which they stand.
-func (p *pass) goOn(ctx context.Context, id string, units []string, approved bool) error {
+// goOn takes units further in the run in which they stand; decisions has those
+// that a person approved.
+func (p *pass) goOn(ctx context.Context, id string, units []string, decisions map[string]verdict) error {
 	var run *Run
 	err := p.r.journal.view(func(tx *bbolt.Tx) (err error) {
 		run, err = getRun(tx, id)
@@ -104,13 +107,18 @@ func (p *pass) goOn(ctx context.Context, id string, units []string, approved boo
 	}
 	tasks := map[string]task{}
 	for _, unit := range units {
-		t := task{unit: graph.Unit(unit), approved: approved}
+		decision, approved := decisions[unit]
+		t := task{unit: graph.Unit(unit)}
 		if m := p.known[unit]; m != nil && m.Departed != nil {
 			rm, err := p.removalOf(ctx, m)
 			if err != nil {
 				return err
 			}
-			t = task{unit: rm.unit, approved: approved, removal: true, from: rm.from, after: rm.after}
+			t = task{unit: rm.unit, removal: true, from: rm.from, after: rm.after}
+		}
+		t.approved, t.decision = approved, decision
+		if u := run.Unit(unit); u != nil {
+			t.was = u.Status
 		}
 		if t.unit == nil {
 			return fmt.Errorf("%s: %s is not in commit %s", id, unit, short(run.Commit))
@@ -144,7 +152,7 @@ func (p *pass) resume(ctx context.Context, overtaken map[string]bool) error {
 		if len(units) == 0 {
 			return nil
 		}
-		if err := p.goOn(ctx, run, units, false); err != nil {
+		if err := p.goOn(ctx, run, units, nil); err != nil {
 			return err
 		}
 	}

@@ -82,7 +82,7 @@ func TestKilledDuringAnApplyIsInterruptedAndNeverRetriedByItself(t *testing.T) {
 	if e := runs[0].Unit("a").Error; !strings.Contains(e, "nobody saw how it went") {
 		t.Errorf("a says %q", e)
 	}
-	f.expect("b unchanged") // it was applied after the moment of the crash; a is not touched
+	f.expect("a interrupted, b skipped; b unchanged") // it was applied after the moment of the crash; a is not touched
 	// A person asks for a new plan; whatever it says, it waits.
 	f.approve(runs[0].ID, "a")
 	effects, err := os.ReadFile(filepath.Join(dir, "effects"))

@@ -19,6 +19,8 @@ import (
 type task struct {
 	unit     *workspace.Unit
 	approved bool     // a person said yes to what waits
+	decision verdict  // of an approved one: goes back where the unit does not begin
+	was      Status   // before this run took it further; "" in a new run
 	removal  bool     // the branch no longer has it: destroy it
 	from     string   // of a removal: the last commit that had it
 	after    []string // of a removal: the units that must be gone before it
@@ -71,13 +73,7 @@ func (x *execution) execute(ctx context.Context) error {
 	defer x.mu.Unlock()
 	for id := range x.tasks {
 		if _, ok := results[id]; !ok {
-			u := x.run.Unit(id)
-			u.Status, u.Reason = Skipped, "Mooring was stopped before it began: the next pass takes it"
-			failed = errors.Join(failed, x.r.journal.update(func(tx *bbolt.Tx) error {
-				m := x.memory(id)
-				m.Taken = &taken{Run: x.run.ID, Commit: x.run.Commit, Status: Skipped}
-				return errors.Join(putResult(tx, x.run.ID, *u), putMemory(tx, m))
-			}))
+			failed = errors.Join(failed, x.putBack(id))
 		}
 	}
 	end := x.r.opts.Now()
@@ -89,6 +85,25 @@ func (x *execution) execute(ctx context.Context) error {
 	x.r.counters.run(x.run)
 	x.r.emit(Event{Repository: x.run.Repository, Run: x.run.ID, Phase: PhaseEnd, Status: x.run.Status})
 	return failed
+}
+
+// putBack records a unit that did not begin because Mooring was stopped: as it
+// was where it waited, else for the next pass to take. The caller holds mu.
+func (x *execution) putBack(id string) error {
+	t, u, m := x.tasks[id], x.run.Unit(id), x.memory(id)
+	u.Status = t.was
+	if t.was == "" {
+		u.Status, u.Reason = Skipped, "Mooring was stopped before it began: the next pass takes it"
+		m.Taken = &taken{Run: x.run.ID, Commit: x.run.Commit, Status: Skipped}
+	}
+	return x.r.journal.update(func(tx *bbolt.Tx) error {
+		if t.approved {
+			if err := putVerdict(tx, t.decision); err != nil {
+				return err
+			}
+		}
+		return errors.Join(putResult(tx, x.run.ID, *u), putMemory(tx, m))
+	})
 }
 
 // steps orders the tasks: a unit comes after every task it depends on, directly
@@ -284,6 +299,12 @@ func (x *execution) record(t task, o outcome, started time.Time, locked bool) er
 		}
 		return putResult(tx, x.run.ID, o.UnitResult)
 	})
+	if o.gone && o.Kind == KindWorkspace {
+		// Warm directories of a unit that is no more; what stays is only in the way.
+		if err := x.r.home.Forget(x.run.Repository, workspaceKey(t.unit)); err != nil {
+			x.r.opts.Log.Warn("cannot clear away after a unit that is gone", "unit", id, "error", err)
+		}
+	}
 	x.r.counters.unit(&o.UnitResult)
 	text := o.Error
 	if text == "" {

@@ -41,11 +41,13 @@ func (r *Runner) watch(ctx context.Context, repo *repository) {
 	log := r.opts.Log.With("repository", repo.cfg.Name)
 	trouble, failures := 0, 0
 	var retryAt time.Time
+	first := true // what was cut short by the last shutdown is taken again at once
 	for {
 		m := polled
-		if failures > 0 && !r.opts.Now().Before(retryAt) {
+		if first || failures > 0 && !r.opts.Now().Before(retryAt) {
 			m = retried
 		}
+		first = false
 		made, err := r.take(ctx, repo, m)
 		pause := jitter(repo.cfg.Poll)
 		switch {

@@ -32,7 +32,7 @@ func (x *execution) manifests(ctx context.Context, t task) (outcome, error) {
 	if set.objects, err = x.render(ctx, t); err != nil {
 		return outcome{}, err
 	}
-	if why := x.holdsManifests(); why != "" && !t.approved {
+	if why := x.holdsManifests(); why != "" && !(t.approved && x.repo.cfg.Apply.applies()) {
 		return set.preview(ctx, why)
 	}
 	return set.apply(ctx)
@@ -108,8 +108,8 @@ func setOf(repository string, u *workspace.Unit) k8s.Set {
 // holdsManifests says why manifests may not be applied without a person, or "".
 func (x *execution) holdsManifests() string {
 	switch {
-	case x.repo.cfg.Apply == ApplyNever:
-		return `apply is never`
+	case !x.repo.cfg.Apply.applies():
+		return fmt.Sprintf("apply is %q", x.repo.cfg.Apply)
 	case x.repo.cfg.HoldDirect:
 		return "direct pushes are held"
 	case x.repo.cfg.AutoApply != policies.NoDestroy && x.repo.cfg.AutoApply != policies.Always:
@@ -129,7 +129,7 @@ func (s *manifestSet) preview(ctx context.Context, why string) (outcome, error) 
 	switch {
 	case o.Created+o.Configured+o.Pruned == 0:
 		o.Status = Unchanged
-	case s.x.repo.cfg.Apply == ApplyNever:
+	case !s.x.repo.cfg.Apply.applies():
 		o.Status = Planned
 	default:
 		o.Status, o.Reason = Held, why
@@ -163,11 +163,15 @@ func (s *manifestSet) remove(ctx context.Context, t task, m memory) (outcome, er
 		o.Status, o.gone = Unchanged, true
 		return o, nil
 	}
-	if !t.approved {
+	if !t.approved || !s.x.repo.cfg.Apply.applies() {
 		for _, item := range s.inventory.Items {
 			o.Objects = append(o.Objects, ObjectResult{Ref: item.Ref(), Action: "pruned"})
 		}
 		o.Pruned = len(o.Objects)
+		if !s.x.repo.cfg.Apply.applies() {
+			o.Status = Planned
+			return o, nil
+		}
 		o.Status, o.Reason = Held, fmt.Sprintf("the set is gone from the branch: this deletes its %s", count(o.Pruned, "object"))
 		o.remember = func(m *memory) {
 			m.Plan = &heldPlan{Commit: s.x.run.Commit, Destroy: true, Made: s.x.r.opts.Now()}

@@ -49,6 +49,10 @@ const (
 	ApplyNever  ApplyMode = "never"
 )
 
+// applies tells whether the pull loop may change anything in the mode. Before the
+// merge it is the pull request that applies, not the loop.
+func (m ApplyMode) applies() bool { return m == AfterMerge }
+
 // RepositoryConfig is one repository that is watched.
 type RepositoryConfig struct {
 	Name       string

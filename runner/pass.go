@@ -238,9 +238,7 @@ func (p *pass) changedSince(ctx context.Context) func(string) map[string]bool {
 func (p *pass) newRun(ctx context.Context, ids []string, removals []removal, gone departures) error {
 	run := p.header()
 	run.Notes = append(run.Notes, gone.notes...)
-	for _, w := range p.graph.Warnings {
-		run.Notes = append(run.Notes, w.String())
-	}
+	run.Notes = append(run.Notes, warnings(p.graph)...)
 	if p.last.Head != "" && p.moved {
 		if linear, err := p.repo.mirror.IsAncestor(p.last.Head, p.head); err == nil && !linear {
 			run.Notes = append(run.Notes, fmt.Sprintf("the branch was force-pushed: %s is not an ancestor of %s", short(p.last.Head), short(p.head)))
@@ -275,9 +273,24 @@ func (p *pass) newRun(ctx context.Context, ids []string, removals []removal, gon
 	return x.execute(ctx)
 }
 
+// mostWarnings is how many warnings of the graph a run carries: a repository of a
+// thousand root modules may have as many.
+const mostWarnings = 20
+
+func warnings(g *workspace.Graph) []string {
+	var notes []string
+	for _, w := range g.Warnings[:min(len(g.Warnings), mostWarnings)] {
+		notes = append(notes, w.String())
+	}
+	if more := len(g.Warnings) - mostWarnings; more > 0 {
+		notes = append(notes, fmt.Sprintf("and %s more: `mooring graph` lists them all", count(more, "warning")))
+	}
+	return notes
+}
+
 // supersede ends what waits for a unit that a newer run takes.
 func (r *Runner) supersede(tx *bbolt.Tx, m *memory, by string) error {
-	if m == nil || m.Taken == nil || m.Taken.Status != Held && m.Taken.Status != Deferred {
+	if m == nil || m.Taken == nil || m.Taken.Status != Held && m.Taken.Status != Deferred && m.Taken.Status != Interrupted {
 		return nil
 	}
 	old, err := getRun(tx, m.Taken.Run)
@@ -288,7 +301,11 @@ func (r *Runner) supersede(tx *bbolt.Tx, m *memory, by string) error {
 	if u == nil || u.Status != m.Taken.Status {
 		return nil
 	}
-	u.Status, u.Reason = Superseded, "superseded by "+by
+	u.Reason = "superseded by " + by
+	if u.Status == Interrupted {
+		u.Reason = "was interrupted, and superseded by " + by
+	}
+	u.Status = Superseded
 	old.Settle()
 	if err := errors.Join(putResult(tx, old.ID, *u), putRun(tx, old), dropDecision(tx, old.ID, m.ID)); err != nil {
 		return err

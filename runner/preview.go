@@ -137,9 +137,7 @@ type previewer struct {
 func (p *previewer) run(ctx context.Context, ids []string) (*Preview, error) {
 	run := &p.preview.Run
 	*run = Run{ID: "plan", Trigger: Manual, Status: Running, Started: p.opts.Now(), Units: []UnitResult{}}
-	for _, w := range p.graph.Warnings {
-		run.Notes = append(run.Notes, w.String())
-	}
+	run.Notes = warnings(p.graph)
 	for _, id := range ids {
 		run.Units = append(run.Units, UnitResult{ID: id, Kind: Kind(p.graph.Unit(id).Kind), Status: Queued})
 	}

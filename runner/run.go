@@ -159,7 +159,7 @@ func (r *Run) Waits() bool {
 		return true
 	}
 	for _, u := range r.Units {
-		if u.Status == Held {
+		if u.Status == Held || u.Status == Interrupted {
 			return true
 		}
 	}

@@ -52,7 +52,7 @@ func makeSpec(ctx context.Context, tools *terraform.Tools, u *workspace.Unit, ou
 		variables[name] = terraform.Variable{JSON: v.JSON, Sensitive: v.Sensitive}
 	}
 	spec := terraform.Spec{
-		Key:        u.Dir + "\x00" + u.Workspace,
+		Key:        workspaceKey(u),
 		Dir:        u.Dir,
 		ModuleDirs: u.Module.ModuleDirs,
 		Workspace:  u.Workspace,
@@ -66,6 +66,9 @@ func makeSpec(ctx context.Context, tools *terraform.Tools, u *workspace.Unit, ou
 	setBackend(&spec, u)
 	return spec, nil
 }
+
+// workspaceKey names a workspace in its repository, whatever its unit is called.
+func workspaceKey(u *workspace.Unit) string { return u.Dir + "\x00" + u.Workspace }
 
 // setBackend says where the state is: the backend block, what completes it, and
 // the state files of others that are found by a path in the repository.

@@ -383,3 +383,40 @@ func TestStoppedBeforeItBeganIsTakenByTheNextPass(t *testing.T) {
 	f.reopen()
 	f.expect("alone applied, network applied, db applied")
 }
+
+// Outputs are kept only where somebody refers to them; who begins to refer later
+// finds them all the same.
+func TestOutputThatIsReferredToLaterIsFound(t *testing.T) {
+	f := newFixture(t, map[string]string{
+		"network/main.tf": module(`"vpc-1"`),
+		"db/main.tf":      "variable \"vpc\" { default = \"none\" }\n" + module(`"db in ${var.vpc}"`),
+	})
+	f.expect("db applied, network applied")
+	f.git.Write("refer to it", map[string]string{"mooring.hcl": `
+workspace "db" {
+  dir       = "db"
+  variables = { vpc = workspace["network"].outputs.out }
+}
+`})
+	f.expect("network unchanged, db applied")
+	if got := f.state("db").Outputs["out"].Value; got != "db in vpc-1" {
+		t.Errorf("db's output is %v", got)
+	}
+}
+
+func TestApplyNeverHoldsRemovalsAndOldApprovalsToo(t *testing.T) {
+	f := newFixture(t, map[string]string{"a/main.tf": replacing(`"1"`), "b/main.tf": module(`"b"`), "c/main.tf": module(`"c"`)})
+	f.expect("a applied, b applied, c applied")
+	f.git.Write("two", map[string]string{"a/main.tf": replacing(`"2"`)})
+	run := f.expect("a held")[0]
+	f.approve(run.ID)
+	before := f.state("a").Serial
+	f.opts.Repositories[0].Apply = ApplyNever
+	f.reopen()
+	f.expect("a planned")
+	f.git.Remove("away with b", "b")
+	f.expect("b planned")
+	if f.state("a").Serial != before || len(f.state("b").Resources) != 1 {
+		t.Error("something was applied although apply is never")
+	}
+}

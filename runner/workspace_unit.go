@@ -51,7 +51,7 @@ func (x *execution) workspace(ctx context.Context, t task) (outcome, error) {
 	}
 	defer s.Close()
 	w := &workspaceRun{x: x, t: t, s: s, out: out, inputs: inputsDigest(spec)}
-	if t.approved {
+	if t.approved && x.repo.cfg.Apply.applies() {
 		return w.applyApproved(ctx)
 	}
 	return w.plan(ctx)
@@ -85,7 +85,7 @@ func (w *workspaceRun) plan(ctx context.Context) (outcome, error) {
 	hold, direct := w.hold(p, now)
 	o.Notes = append(w.s.Notes(), w.notes...)
 	switch {
-	case w.x.repo.cfg.Apply == ApplyNever && p.Changes:
+	case !w.x.repo.cfg.Apply.applies() && p.Changes:
 		o.Status = Planned
 		return o, nil
 	case hold != "" && (p.Changes || !direct):
