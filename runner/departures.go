@@ -18,6 +18,13 @@ type departures struct {
 	notes    []string
 }
 
+// removal is a unit that the branch no longer has and what its end needs.
+type removal struct {
+	unit  *workspace.Unit
+	from  string   // the last commit that had it
+	after []string // units that must be gone before it
+}
+
 // departures finds the units that are known and that the head no longer has,
 // carries what is known of a moved one to its new name, and marks the others.
 func (p *pass) departures(ctx context.Context) (departures, error) {

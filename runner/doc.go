@@ -7,11 +7,13 @@
 //
 // The flow, and the file in which each arrow stands:
 //
+//	the pull loop                loop.go
 //	remote → commit              pass.go
-//	commit → affected units      affected.go, departures.go
-//	units in graph order         walk.go
+//	commit → affected units      affected.go, departures.go, whole.go
+//	units in graph order         steps.go, walk.go, execute.go
 //	lock → plan → gate → apply   workspace_unit.go, continuity.go
 //	outputs → manifests          manifests_unit.go
-//	a person's decision          decide.go
-//	result → journal             journal.go
+//	a person's decision          decide.go, carry.go, approved.go
+//	result → journal             journal.go, memory.go
+//	a working copy, planned      preview.go
 package runner

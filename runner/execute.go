@@ -12,7 +12,6 @@ import (
 
 	"github.com/mooring-iac/mooring/locks"
 	"github.com/mooring-iac/mooring/workspace"
-	"github.com/mooring-iac/mooring/workspace/mirror"
 )
 
 // task is what is to be done with one unit in a run.
@@ -104,74 +103,6 @@ func (x *execution) putBack(id string) error {
 		}
 		return errors.Join(putResult(tx, x.run.ID, *u), putMemory(tx, m))
 	})
-}
-
-// steps orders the tasks: a unit comes after every task it depends on, directly
-// or through units that are not in this run, and a removal after the removals of
-// its dependants and after everything else.
-func (x *execution) steps() []step {
-	var stay []string
-	for id, t := range x.tasks {
-		if !t.removal {
-			stay = append(stay, id)
-		}
-	}
-	steps := graphSteps(x.graph, stay)
-	for id, t := range x.tasks {
-		if !t.removal {
-			continue
-		}
-		s := step{id: id, after: stay}
-		for _, a := range t.after {
-			if _, ok := x.tasks[a]; ok {
-				s.after = append(s.after[:len(s.after):len(s.after)], a)
-			}
-		}
-		steps = append(steps, s)
-	}
-	sortSteps(steps, x.graph)
-	return steps
-}
-
-// graphSteps orders units as the graph does, also where a unit between two of
-// them is not among them.
-func graphSteps(g *workspace.Graph, ids []string) []step {
-	in := make(map[string]bool, len(ids))
-	for _, id := range ids {
-		in[id] = true
-	}
-	steps := make([]step, 0, len(ids))
-	for _, id := range ids {
-		s := step{id: id}
-		seen := map[string]bool{}
-		look := g.Upstream(id)
-		for len(look) > 0 {
-			a := look[0]
-			look = look[1:]
-			switch {
-			case seen[a]:
-			case in[a]:
-				s.after = append(s.after, a)
-			default:
-				look = append(look, g.Upstream(a)...)
-			}
-			seen[a] = true
-		}
-		steps = append(steps, s)
-	}
-	return steps
-}
-
-// consumed tells whether anybody refers to a unit's outputs.
-func consumed(g *workspace.Graph, id string) bool {
-	for _, d := range g.Downstream(id) {
-		for _, e := range g.Edges {
-			if e.From == id && e.To == d && e.Why == "outputs" {
-				return true
-			}
-		}
-	}
-	return false
 }
 
 // take brings one unit to its end: lock, work, record and unlock.
@@ -326,43 +257,6 @@ func (x *execution) memory(id string) *memory {
 		m.Kind, m.Dir, m.Workspace, m.Path, m.Cluster, m.Place = Kind(u.Kind), u.Dir, u.Workspace, u.Path, u.Cluster, u.StateIdentity()
 	}
 	return m
-}
-
-// mirrorCheckouts are the trees that an execution has borrowed, one a commit.
-type mirrorCheckouts struct {
-	mu    sync.Mutex // guards both
-	trees map[string]*mirror.Checkout
-	notes []string // what a person should know of the trees: files left out, pointers
-}
-
-func (c *mirrorCheckouts) get(ctx context.Context, repo *repository, commit string) (*mirror.Checkout, error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if t, ok := c.trees[commit]; ok {
-		return t, nil
-	}
-	t, err := repo.checkout(ctx, commit)
-	if err != nil {
-		return nil, err
-	}
-	if c.trees == nil {
-		c.trees = map[string]*mirror.Checkout{}
-	}
-	for _, n := range t.Notes {
-		c.notes = append(c.notes, joined(n.File, n.Message))
-	}
-	c.trees[commit] = t
-	return t, nil
-}
-
-func (c *mirrorCheckouts) release() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	for _, t := range c.trees {
-		// What cannot be removed now is removed when the mirror is opened next.
-		_ = t.Release()
-	}
-	c.trees = nil
 }
 
 func seconds(d time.Duration) float64 { return float64(d.Milliseconds()) / 1000 }

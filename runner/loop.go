@@ -1,10 +1,14 @@
 package runner
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
+	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -253,4 +257,14 @@ func (r *Runner) Unlock(repository, unit, by string) (locks.Lock, error) {
 		r.opts.Log.Warn("a person broke a lock", "unit", broken.Unit, "repository", broken.Repository, "run", broken.Run, "by", by)
 	}
 	return broken, err
+}
+
+// sortRuns orders runs by their number, oldest first.
+func sortRuns(runs []Run) {
+	slices.SortFunc(runs, func(a, b Run) int { return cmp.Compare(number(a.ID), number(b.ID)) })
+}
+
+func number(id string) uint64 {
+	n, _ := strconv.ParseUint(strings.TrimPrefix(id, "r"), 10, 64) // ids come from the journal
+	return n
 }

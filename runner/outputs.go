@@ -3,6 +3,10 @@ package runner
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/mooring-iac/mooring/workspace"
 )
 
 // output is one Terraform output as the journal keeps it. A sensitive value is
@@ -37,4 +41,30 @@ func (s *sealer) reveal(name string, o output) (json.RawMessage, error) {
 		return nil, fmt.Errorf("output %s: %w", name, err)
 	}
 	return plain, nil
+}
+
+func names(o outputs) []string { return slices.Sorted(maps.Keys(o)) }
+
+func union(a, b []string) []string {
+	all := append(slices.Clone(a), b...)
+	slices.Sort(all)
+	return slices.Compact(all)
+}
+
+// upstreamOutputs gives a unit what it may refer to: the last good outputs of
+// other units, in clear.
+func (x *execution) upstreamOutputs(id string) (map[string]workspace.Output, bool) {
+	m := x.recall(id)
+	if m.Outputs == nil {
+		return nil, false
+	}
+	clear := make(map[string]workspace.Output, len(m.Outputs))
+	for name, o := range m.Outputs {
+		value, err := x.r.seal.reveal(name, o)
+		if err != nil {
+			continue // said as a missing output where somebody asks for it
+		}
+		clear[name] = workspace.Output{JSON: json.RawMessage(value), Type: o.Type, Sensitive: o.Sensitive}
+	}
+	return clear, true
 }

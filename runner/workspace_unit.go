@@ -2,22 +2,15 @@ package runner
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"maps"
-	"os"
-	"slices"
+	"strings"
 
-	tfjson "github.com/hashicorp/terraform-json"
 	"go.etcd.io/bbolt"
 
 	"github.com/mooring-iac/mooring/internal/terraform"
 	"github.com/mooring-iac/mooring/policies"
-	"github.com/mooring-iac/mooring/workspace"
 )
 
 // workspace plans one workspace and applies the plan where the gate allows it.
@@ -122,17 +115,7 @@ func (w *workspaceRun) hold(p *terraform.Plan, now stateMemory) (why string, dir
 	if d.Allowed {
 		return "", true
 	}
-	return joinReasons(d.Reasons), true
-}
-
-// keep remembers a plan that waits for a person.
-func (w *workspaceRun) keep(p *terraform.Plan, now stateMemory) func(*memory) {
-	held := &heldPlan{Commit: w.x.run.Commit, Inputs: w.inputs, Destroy: w.t.removal, Made: w.x.r.opts.Now(), Accepts: now}
-	if p.Changes {
-		p.Keep()
-		held.File, held.Digest = p.File, p.Digest
-	}
-	return func(m *memory) { m.Plan = held }
+	return strings.Join(d.Reasons, ", "), true
 }
 
 // unchanged ends a workspace whose plan changes nothing.
@@ -146,50 +129,6 @@ func (w *workspaceRun) unchanged(o outcome, p *terraform.Plan, now stateMemory) 
 	o.remember = func(m *memory) { m.State, m.Outputs, m.Plan = now, kept, nil }
 	o.gone = w.t.removal
 	return o, nil
-}
-
-// applyApproved applies the saved plan that a person said yes to, and no other.
-// Where the world has moved since, a new plan is made and waits.
-func (w *workspaceRun) applyApproved(ctx context.Context) (outcome, error) {
-	m := w.x.recall(w.t.unit.ID)
-	held := m.Plan
-	if held == nil { // interrupted work: the person asked for a new plan
-		return w.plan(ctx)
-	}
-	if held.File == "" { // nothing to apply: the person accepted the state as it is
-		w.x.accept(w.t.unit.ID, held.Accepts)
-		return w.plan(ctx)
-	}
-	stale := ""
-	switch digest, err := fileDigest(held.File); {
-	case errors.Is(err, os.ErrNotExist):
-		stale = "the saved plan is gone"
-	case err != nil:
-		return outcome{}, fmt.Errorf("read the saved plan: %w", err)
-	case digest != held.Digest:
-		stale = "the saved plan is not the one that was approved"
-	case held.Inputs != w.inputs:
-		stale = "variables or the Terraform version changed since the plan was made"
-	}
-	w.phase(PhaseInit)
-	if err := w.s.Init(ctx, w.out); err != nil {
-		return outcome{}, err
-	}
-	if stale == "" {
-		o := outcome{UnitResult: *w.x.result(w.t.unit.ID)}
-		o.Reason, o.Error = "", ""
-		o, err := w.apply(ctx, o, held.File, held.Digest, held.Accepts)
-		if !errors.Is(err, terraform.ErrStalePlan) {
-			return o, err
-		}
-		stale = "the state moved since the plan was made"
-	}
-	removeFile(held.File)
-	o, err := w.plan(ctx)
-	if o.Status == Held {
-		o.Reason = fmt.Sprintf("%s, so a new plan was made: %s", stale, o.Reason)
-	}
-	return o, err
 }
 
 // apply applies the saved plan. The intent is durable before Terraform starts,
@@ -283,15 +222,6 @@ func (x *execution) intend(id string, i *intent) error {
 	return x.r.journal.update(func(tx *bbolt.Tx) error { return putMemory(tx, m) })
 }
 
-// accept takes a state that does not continue the last one as the one to go on
-// from: a person said so.
-func (x *execution) accept(id string, s stateMemory) {
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	m := x.memory(id)
-	m.State, m.Plan = s, nil
-}
-
 // recall returns a copy of what is known of a unit.
 func (x *execution) recall(id string) memory {
 	x.mu.Lock()
@@ -304,83 +234,4 @@ func (x *execution) result(id string) *UnitResult {
 	defer x.mu.Unlock()
 	u := *x.run.Unit(id)
 	return &u
-}
-
-// describe fills a result with what a plan would do.
-func describe(u *UnitResult, p *terraform.Plan) {
-	if p.JSON == nil {
-		return
-	}
-	u.Add, u.Change, u.Destroy = p.Add, p.Change, p.Destroy
-	for _, rc := range p.JSON.ResourceChanges {
-		if rc.Change == nil || rc.Mode != tfjson.ManagedResourceMode || rc.Change.Actions.NoOp() && rc.Change.Importing == nil {
-			continue
-		}
-		u.Changes = append(u.Changes, ResourceChange{Address: rc.Address, Action: action(rc.Change)})
-	}
-	for name := range p.JSON.OutputChanges {
-		u.Outputs = append(u.Outputs, name)
-	}
-	slices.Sort(u.Outputs)
-}
-
-func action(c *tfjson.Change) string {
-	switch a := c.Actions; {
-	case a.Replace():
-		return "replace"
-	case c.Importing != nil && a.NoOp():
-		return "import"
-	case len(a) > 0:
-		return string(a[0])
-	}
-	return "no-op"
-}
-
-// inputsDigest says what a plan was made from besides the commit and the state.
-func inputsDigest(s terraform.Spec) string {
-	h := sha256.New()
-	for _, name := range slices.Sorted(maps.Keys(s.Variables)) {
-		fmt.Fprintf(h, "%q=%q\n", name, s.Variables[name].JSON)
-	}
-	fmt.Fprintf(h, "tool %q %q\n", s.Tool.Name, s.Tool.Version)
-	return hex.EncodeToString(h.Sum(nil))
-}
-
-func fileDigest(path string) (string, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return "", err
-	}
-	defer f.Close()
-	h := sha256.New()
-	if _, err := io.Copy(h, f); err != nil {
-		return "", err
-	}
-	return hex.EncodeToString(h.Sum(nil)), nil
-}
-
-func names(o outputs) []string { return slices.Sorted(maps.Keys(o)) }
-
-func union(a, b []string) []string {
-	all := append(slices.Clone(a), b...)
-	slices.Sort(all)
-	return slices.Compact(all)
-}
-
-// upstreamOutputs gives a unit what it may refer to: the last good outputs of
-// other units, in clear.
-func (x *execution) upstreamOutputs(id string) (map[string]workspace.Output, bool) {
-	m := x.recall(id)
-	if m.Outputs == nil {
-		return nil, false
-	}
-	clear := make(map[string]workspace.Output, len(m.Outputs))
-	for name, o := range m.Outputs {
-		value, err := x.r.seal.reveal(name, o)
-		if err != nil {
-			continue // said as a missing output where somebody asks for it
-		}
-		clear[name] = workspace.Output{JSON: json.RawMessage(value), Type: o.Type, Sensitive: o.Sensitive}
-	}
-	return clear, true
 }
