@@ -17,6 +17,10 @@ import (
 	"github.com/mooring-iac/mooring/workspace/mirror"
 )
 
+// afterInterrupt is how long an interrupted Terraform may take to write its state
+// before it is killed: a shutdown takes the grace period and this at the most.
+const afterInterrupt = 30 * time.Second
+
 // Runner takes commits through their units. Make one with Open; one data
 // directory has one Runner at a time.
 type Runner struct {
@@ -83,7 +87,9 @@ func (r *Runner) furnish() error {
 		return err
 	}
 	r.tools = newTools(r.opts)
-	if r.home, err = terraform.New(r.opts.DataDir, terraform.Options{CLIConfig: r.opts.CLIConfig, PathEnv: os.Getenv("PATH")}); err != nil {
+	if r.home, err = terraform.New(r.opts.DataDir, terraform.Options{
+		CLIConfig: r.opts.CLIConfig, PathEnv: os.Getenv("PATH"), Grace: afterInterrupt,
+	}); err != nil {
 		return err
 	}
 	if r.clusters, err = newClusters(r.opts.Clusters, r.opts.Version); err != nil {
