@@ -61,6 +61,7 @@ type Summary struct {
 	Add, Change, Destroy int
 	Replace              int
 	Import, Forget, Move int
+	Other                int // actions that this Mooring does not know
 }
 
 // Summarize counts the resource changes of a plan; a nil plan has none.
@@ -87,6 +88,8 @@ func Summarize(plan *tfjson.Plan) Summary {
 			s.Destroy++
 		case a.Forget():
 			s.Forget++
+		case !a.NoOp() && !a.Read():
+			s.Other++
 		}
 		if rc.Change.Importing != nil {
 			s.Import++
@@ -118,6 +121,9 @@ func Gate(level Level, plan *tfjson.Plan) Decision {
 		}
 		if s.Forget > 0 {
 			reasons = append(reasons, fmt.Sprintf("forgets %d", s.Forget))
+		}
+		if s.Other > 0 {
+			reasons = append(reasons, fmt.Sprintf("changes %d in a way that this Mooring does not know", s.Other))
 		}
 		return Decision{Allowed: len(reasons) == 0, Reasons: reasons}
 	}

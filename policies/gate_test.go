@@ -39,6 +39,8 @@ func TestGate(t *testing.T) {
 		{"a replacement waits", NoDestroy, plan(replace, swap), Decision{Reasons: []string{"replaces 2"}}},
 		{"destroys are said first", NoDestroy, plan(replace, destroy), Decision{Reasons: []string{"destroys 1", "replaces 1"}}},
 		{"forgetting waits", NoDestroy, plan(forget), Decision{Reasons: []string{"forgets 1"}}},
+		{"an action nobody has heard of waits", NoDestroy, plan(tfjson.Actions{"melt"}), Decision{Reasons: []string{"changes 1 in a way that this Mooring does not know"}}},
+		{"a replacement that forgets waits", NoDestroy, plan(tfjson.Actions{tfjson.ActionCreate, tfjson.ActionForget}), Decision{Reasons: []string{"changes 1 in a way that this Mooring does not know"}}},
 		{"always lets a destroy through", Always, plan(destroy), Decision{Allowed: true}},
 		{"never holds an addition", Never, plan(create), Decision{Reasons: []string{"auto_apply is never"}}},
 		{"the zero level holds everything", "", plan(create), Decision{Reasons: []string{"auto_apply is never"}}},

@@ -19,12 +19,13 @@ const (
 // choose returns the ids of the units that a pass takes: those the commit
 // affects when compared with what each last converged on, those whose failure is
 // to be tried again, and all dependants of both. moved tells that the branch has
-// a new head. changed answers which units are affected directly by what differs
+// a new head, applies that plans are applied now: what was only planned before
+// is then taken. changed answers which units are affected directly by what differs
 // between a commit and the head.
-func choose(g *workspace.Graph, known map[string]*memory, m mode, moved bool, changed func(since string) map[string]bool) []string {
+func choose(g *workspace.Graph, known map[string]*memory, m mode, moved, applies bool, changed func(since string) map[string]bool) []string {
 	take := map[string]bool{}
 	for _, u := range g.Units {
-		if wanted(u.ID, known[u.ID], m, moved, changed) {
+		if k := known[u.ID]; wanted(u.ID, k, m, moved, changed) || applies && k != nil && k.Taken != nil && k.Taken.Status == Planned {
 			take[u.ID] = true
 		}
 	}

@@ -16,12 +16,18 @@ import (
 
 // keep remembers a plan that waits for a person.
 func (w *workspaceRun) keep(p *terraform.Plan, now stateMemory) func(*memory) {
+	old := w.x.recall(w.t.unit.ID).Plan
 	held := &heldPlan{Commit: w.x.run.Commit, Inputs: w.inputs, Destroy: w.t.removal, Made: w.x.r.opts.Now(), Accepts: now}
 	if p.Changes {
 		p.Keep()
 		held.File, held.Digest = p.File, p.Digest
 	}
-	return func(m *memory) { m.Plan = held }
+	return func(m *memory) {
+		if old != nil && old.File != held.File {
+			removeFile(old.File)
+		}
+		m.Plan = held
+	}
 }
 
 // applyApproved applies the saved plan that a person said yes to, and no other.
@@ -30,6 +36,10 @@ func (w *workspaceRun) applyApproved(ctx context.Context) (outcome, error) {
 	m := w.x.recall(w.t.unit.ID)
 	held := m.Plan
 	if held == nil { // interrupted work: the person asked for a new plan
+		return w.plan(ctx)
+	}
+	if held.Destroy != w.t.removal { // a yes to a change is none to an end
+		removeFile(held.File)
 		return w.plan(ctx)
 	}
 	if held.File == "" { // nothing to apply: the person accepted the state as it is

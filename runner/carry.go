@@ -3,6 +3,7 @@ package runner
 import (
 	"context"
 	"fmt"
+	"maps"
 
 	"go.etcd.io/bbolt"
 )
@@ -18,7 +19,7 @@ func (p *pass) carryOut(ctx context.Context) error {
 		return err
 	}
 	overtaken := map[string]bool{}
-	for _, id := range choose(p.graph, p.known, p.mode, p.moved, p.changedSince(ctx)) {
+	for _, id := range choose(p.graph, p.known, p.mode, p.moved, p.repo.cfg.Apply.applies(), p.changedSince(ctx)) {
 		overtaken[id] = true
 	}
 	approved, err := p.approvals(overtaken)
@@ -39,8 +40,9 @@ type approval struct {
 	decisions map[string]verdict // by unit
 }
 
-// approvals collects what was approved by run, oldest first, and takes the
-// decisions out of the journal: from here on they are carried out or void.
+// approvals collects what was approved by run, oldest first. A decision leaves the
+// journal when its run goes on, so that a person may take it back until then; one
+// that nothing waits for leaves at once.
 func (p *pass) approvals(overtaken map[string]bool) ([]approval, error) {
 	var all []approval
 	err := p.r.journal.update(func(tx *bbolt.Tx) error {
@@ -50,8 +52,15 @@ func (p *pass) approvals(overtaken map[string]bool) ([]approval, error) {
 		}
 		for _, v := range said {
 			m := p.known[v.Unit]
-			if v.Unit == "" || m == nil || m.Taken == nil || m.Taken.Run != v.Run {
-				continue // the run as a whole (whole.go), or nothing waits any more
+			if v.Unit == "" {
+				continue // the run as a whole (whole.go)
+			}
+			// A yes to a change is none to an end, nor the other way round.
+			if m == nil || m.Taken == nil || m.Taken.Run != v.Run || m.Taken.Removal != (m.Departed != nil) {
+				if err := dropDecision(tx, v.Run, v.Unit); err != nil {
+					return err
+				}
+				continue
 			}
 			if overtaken[v.Unit] && m.Taken.Status != Interrupted {
 				continue // newRun ends what waits
@@ -62,30 +71,10 @@ func (p *pass) approvals(overtaken map[string]bool) ([]approval, error) {
 			last := &all[len(all)-1]
 			last.units = append(last.units, v.Unit)
 			last.decisions[v.Unit] = v
-			if err := noteApproval(tx, v); err != nil {
-				return err
-			}
-			if err := dropDecision(tx, v.Run, v.Unit); err != nil {
-				return err
-			}
 		}
 		return nil
 	})
 	return all, err
-}
-
-// noteApproval keeps for good who approved what.
-func noteApproval(tx *bbolt.Tx, v verdict) error {
-	run, err := getRun(tx, v.Run)
-	if err != nil {
-		return err
-	}
-	u := run.Unit(v.Unit)
-	if u == nil {
-		return fmt.Errorf("%s has no unit %s", v.Run, v.Unit)
-	}
-	u.Notes = append(u.Notes, fmt.Sprintf("approved by %s at %s", v.By, v.At.Format("2006-01-02 15:04:05 MST")))
-	return putResult(tx, run.ID, *u)
 }
 
 // goOn takes units further in the run in which they stand; decisions has those
@@ -124,6 +113,30 @@ func (p *pass) goOn(ctx context.Context, id string, units []string, decisions ma
 		tasks[unit] = t
 	}
 	err = p.r.journal.update(func(tx *bbolt.Tx) error {
+		for unit, t := range tasks {
+			if !t.approved {
+				continue
+			}
+			key, err := verdictKey(id, unit)
+			if err != nil {
+				return err
+			}
+			var v verdict
+			if ok, err := getJSON(tx.Bucket(decisionBucket), key, &v); err != nil {
+				return err
+			} else if !ok || !v.Approve {
+				delete(tasks, unit) // taken back meanwhile
+				continue
+			}
+			u := run.Unit(unit)
+			u.Notes = withNotes(u.Notes, fmt.Sprintf("approved by %s at %s", v.By, v.At.Format("2006-01-02 15:04:05 MST")))
+			if err := tx.Bucket(decisionBucket).Delete(key); err != nil {
+				return err
+			}
+		}
+		if len(tasks) == 0 {
+			return nil
+		}
 		run.Status, run.Finished = Running, nil
 		for unit := range tasks {
 			u := run.Unit(unit)
@@ -134,7 +147,7 @@ func (p *pass) goOn(ctx context.Context, id string, units []string, decisions ma
 		}
 		return putRun(tx, run)
 	})
-	if err != nil {
+	if err != nil || len(tasks) == 0 {
 		return err
 	}
 	p.made = append(p.made, id)
@@ -145,10 +158,15 @@ func (p *pass) goOn(ctx context.Context, id string, units []string, decisions ma
 // resume takes the deferred units further whose upstreams have converged by now,
 // until there are none.
 func (p *pass) resume(ctx context.Context, overtaken map[string]bool) error {
+	overtaken = maps.Clone(overtaken)
 	for ctx.Err() == nil {
 		run, units := p.unblocked(overtaken)
 		if len(units) == 0 {
 			return nil
+		}
+		// Once a pass: its run's commit may know an upstream that the head does not.
+		for _, id := range units {
+			overtaken[id] = true
 		}
 		if err := p.goOn(ctx, run, units, nil); err != nil {
 			return err

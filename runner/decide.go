@@ -2,7 +2,6 @@ package runner
 
 import (
 	"context"
-	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -21,11 +20,12 @@ type Decision struct {
 // verdict is a decision on one unit as the journal keeps it until it is carried
 // out. A unit of "" is the run as a whole.
 type verdict struct {
-	Run     string    `json:"run"`
-	Unit    string    `json:"unit"`
-	Approve bool      `json:"approve"`
-	By      string    `json:"by"`
-	At      time.Time `json:"at"`
+	Repository string    `json:"repository"`
+	Run        string    `json:"run"`
+	Unit       string    `json:"unit"`
+	Approve    bool      `json:"approve"`
+	By         string    `json:"by"`
+	At         time.Time `json:"at"`
 }
 
 // ErrNothingWaits is returned for a decision on something that needs none.
@@ -41,9 +41,13 @@ func (r *Runner) Discard(ctx context.Context, d Decision) (Run, error) { return 
 
 func (r *Runner) decide(d Decision, approve bool) (Run, error) {
 	verb := map[bool]string{true: "approve", false: "discard"}[approve]
+	var repo *repository
 	err := r.journal.update(func(tx *bbolt.Tx) error {
 		run, err := getRun(tx, d.Run)
 		if err != nil {
+			return err
+		}
+		if repo, err = r.repository(run.Repository); err != nil {
 			return err
 		}
 		units, err := decidable(run, d.Units)
@@ -51,7 +55,7 @@ func (r *Runner) decide(d Decision, approve bool) (Run, error) {
 			return err
 		}
 		for _, unit := range units {
-			v := verdict{Run: run.ID, Unit: unit, Approve: approve, By: d.By, At: r.opts.Now()}
+			v := verdict{Repository: run.Repository, Run: run.ID, Unit: unit, Approve: approve, By: d.By, At: r.opts.Now()}
 			if err := putVerdict(tx, v); err != nil {
 				return err
 			}
@@ -60,14 +64,6 @@ func (r *Runner) decide(d Decision, approve bool) (Run, error) {
 	})
 	if err != nil {
 		return Run{}, fmt.Errorf("%s %s: %w", verb, d.Run, err)
-	}
-	run, err := r.Show(d.Run)
-	if err != nil {
-		return Run{}, err
-	}
-	repo, err := r.repository(run.Repository)
-	if err != nil {
-		return Run{}, err
 	}
 	// A no takes effect at once unless a pass is under way, which then sees it.
 	if !approve && repo.pass.TryLock() {
@@ -143,18 +139,13 @@ func dropDecision(tx *bbolt.Tx, run, unit string) error {
 func verdicts(tx *bbolt.Tx, repository string) ([]verdict, error) {
 	var all []verdict
 	err := tx.Bucket(decisionBucket).ForEach(func(k, data []byte) error {
-		var h header
-		if _, err := getJSON(tx.Bucket(runsBucket), k[:8], &h); err != nil {
-			return fmt.Errorf("read r%d: %w", binary.BigEndian.Uint64(k), err)
-		}
-		if h.Repository != repository {
-			return nil
-		}
 		var v verdict
 		if err := json.Unmarshal(data, &v); err != nil {
-			return fmt.Errorf("read a decision on %s: %w", h.ID, err)
+			return fmt.Errorf("read a decision on %s: %w", runID(k[:8]), err)
 		}
-		all = append(all, v)
+		if v.Repository == repository {
+			all = append(all, v)
+		}
 		return nil
 	})
 	return all, err
@@ -172,53 +163,65 @@ func (r *Runner) settleDiscards(repository string) error {
 		if err != nil {
 			return err
 		}
+		runs := waitingRuns{tx: tx}
 		for _, v := range all {
-			if v.Approve {
+			if v.Approve || v.Unit == "" {
 				continue
 			}
-			if err := r.discard(tx, v); err != nil {
+			if err := discardUnit(tx, &runs, v); err != nil {
 				return fmt.Errorf("discard %s of %s: %w", v.Unit, v.Run, err)
+			}
+		}
+		if err := runs.put(); err != nil {
+			return err
+		}
+		for _, v := range all {
+			if !v.Approve && v.Unit == "" {
+				if err := discardWhole(tx, v); err != nil {
+					return fmt.Errorf("discard %s: %w", v.Run, err)
+				}
 			}
 		}
 		return nil
 	})
 }
 
-func (r *Runner) discard(tx *bbolt.Tx, v verdict) error {
+func discardUnit(tx *bbolt.Tx, runs *waitingRuns, v verdict) error {
 	if err := dropDecision(tx, v.Run, v.Unit); err != nil {
 		return err
 	}
+	u, err := runs.unit(v.Run, v.Unit)
+	if err != nil {
+		return err
+	}
+	if u == nil || u.Status != Held && u.Status != Interrupted {
+		return nil // decided and overtaken: nothing waits any more
+	}
+	u.Status, u.Reason = Discarded, "discarded by "+v.By
+	m, err := getMemory(tx, v.Repository, v.Unit)
+	if err != nil {
+		return err
+	}
+	dropPlan(tx, m)
+	if m.Taken != nil {
+		m.Taken.Status = Discarded
+	}
+	return errors.Join(putMemory(tx, m), putResult(tx, v.Run, *u))
+}
+
+// discardWhole ends a run that is held as a whole.
+func discardWhole(tx *bbolt.Tx, v verdict) error {
 	run, err := getRun(tx, v.Run)
 	if err != nil {
 		return err
 	}
-	note := fmt.Sprintf("discarded by %s", v.By)
-	if v.Unit == "" {
-		run.Held = ""
-		for i := range run.Units {
-			run.Units[i].Status, run.Units[i].Reason = Discarded, note
-			if err := putResult(tx, run.ID, run.Units[i]); err != nil {
-				return err
-			}
+	run.Held = ""
+	for i := range run.Units {
+		run.Units[i].Status, run.Units[i].Reason = Discarded, "discarded by "+v.By
+		if err := putResult(tx, run.ID, run.Units[i]); err != nil {
+			return err
 		}
-		run.Settle()
-		return putRun(tx, run)
 	}
-	u := run.Unit(v.Unit)
-	if u == nil || u.Status != Held && u.Status != Interrupted {
-		return nil // decided and overtaken: nothing waits any more
-	}
-	u.Status, u.Reason = Discarded, note
-	m, err := getMemory(tx, run.Repository, v.Unit)
-	if err != nil {
-		return err
-	}
-	if m.Plan != nil {
-		file := m.Plan.File
-		tx.OnCommit(func() { removeFile(file) })
-		m.Plan = nil
-	}
-	m.Taken = &taken{Run: run.ID, Commit: run.Commit, Status: Discarded}
 	run.Settle()
-	return errors.Join(putMemory(tx, m), putResult(tx, run.ID, *u), putRun(tx, run))
+	return errors.Join(dropDecision(tx, v.Run, ""), putRun(tx, run))
 }

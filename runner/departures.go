@@ -27,7 +27,7 @@ type removal struct {
 
 // departures finds the units that are known and that the head no longer has,
 // carries what is known of a moved one to its new name, and marks the others.
-func (p *pass) departures(ctx context.Context) (departures, error) {
+func (p *pass) departures(ctx context.Context, allowed bool) (departures, error) {
 	var d departures
 	var before []workspace.Known
 	for _, m := range p.known {
@@ -36,15 +36,28 @@ func (p *pass) departures(ctx context.Context) (departures, error) {
 	left := workspace.Departed(before, p.graph)
 	var changed []*memory
 	var dropped []string
+	var ended []*memory // what waits for them has nothing to wait for any more
 	for _, u := range p.graph.Units {
 		if m := p.known[u.ID]; m != nil && m.Departed != nil {
 			m.Departed = nil // it is back
 			changed = append(changed, m)
 		}
 	}
+	here, leaving := 0, 0 // only what the last head still had counts
+	for _, m := range p.known {
+		if m.Departed == nil {
+			here++
+		}
+	}
+	for _, l := range left.Units {
+		if l.Fate != workspace.Moved && p.known[l.Unit.ID].Departed == nil {
+			leaving++
+		}
+	}
 	for _, l := range left.Units {
 		m := p.known[l.Unit.ID]
 		if m.pristine() {
+			ended = append(ended, m)
 			dropped = append(dropped, m.ID) // it never made anything: there is nothing to take away
 			delete(p.known, m.ID)
 			continue
@@ -52,32 +65,38 @@ func (p *pass) departures(ctx context.Context) (departures, error) {
 		switch l.Fate {
 		case workspace.Moved:
 			d.notes = append(d.notes, fmt.Sprintf("%s moved to %s: the same state, nothing is destroyed", l.Unit.ID, l.To))
+			ended = append(ended, m)
 			dropped = append(dropped, l.Unit.ID)
 			changed = append(changed, p.rename(m, l.To))
 		case workspace.Orphaned:
 			d.notes = append(d.notes, fmt.Sprintf("%s is orphaned: its files are there and it is no longer a unit (%s); `mooring destroy %s` plans its end, `mooring forget %s` lets it be", l.Unit.ID, l.Reason, l.Unit.ID, l.Unit.ID))
 			if m.Departed == nil {
-				m.Departed = &departed{Why: "orphaned", From: p.before()}
+				m.Departed = &departed{Why: "orphaned", From: p.lastWith(ctx, m)}
 				changed = append(changed, m)
 			}
 		default:
 			if m.Departed == nil || m.Departed.Why == "orphaned" {
-				m.Departed = &departed{Why: string(l.Fate), From: p.before()}
+				m.Departed = &departed{Why: string(l.Fate), From: p.lastWith(ctx, m)}
 				changed = append(changed, m)
 			}
 			rm, err := p.removalOf(ctx, m)
 			if err != nil {
-				return d, err
+				// One that cannot be read must not stop the others.
+				d.notes = append(d.notes, err.Error())
+				continue
 			}
 			d.removals = append(d.removals, rm)
 		}
 	}
-	if left.HeldWhole && p.moved {
+	if leaving*2 > here && p.moved && !allowed {
 		d.whole = true
-		d.share = fmt.Sprintf("removes %d of %s", len(left.Units), count(len(before), "unit"))
+		d.share = fmt.Sprintf("removes %d of %s", leaving, count(here, "unit"))
 		return d, nil // nothing is written before a person has said yes
 	}
 	return d, p.r.journal.update(func(tx *bbolt.Tx) error {
+		if err := supersede(tx, ended, short(p.head)+", which does not have it"); err != nil {
+			return err
+		}
 		for _, id := range dropped {
 			if err := forget(tx, p.repo.cfg.Name, id); err != nil {
 				return err
@@ -102,6 +121,18 @@ func (p *pass) rename(m *memory, to string) *memory {
 	return &moved
 }
 
+// lastWith returns the last commit that is known to have had the unit: the last one
+// taken whole, unless a pass was cut short between.
+func (p *pass) lastWith(ctx context.Context, m *memory) string {
+	if g, err := p.repo.graphAt(ctx, p.before()); err == nil && g.Unit(m.ID) != nil {
+		return p.before()
+	}
+	if m.Taken != nil && !m.Taken.Removal {
+		return m.Taken.Commit
+	}
+	return m.Converged
+}
+
 // removalOf reads what the end of a departed unit needs from the last commit
 // that had it.
 func (p *pass) removalOf(ctx context.Context, m *memory) (removal, error) {
@@ -123,9 +154,9 @@ func (d departures) toPlan(known map[string]*memory, m mode, moved bool) []remov
 	for _, rm := range d.removals {
 		k := known[rm.unit.ID]
 		switch {
-		case k == nil: // its end has come meanwhile
-		case k.Taken == nil:
-			plan = append(plan, rm)
+		case k == nil || k.Departed == nil: // its end has come meanwhile
+		case k.Taken == nil || !k.Taken.Removal:
+			plan = append(plan, rm) // what else waited for it is superseded
 		case k.Taken.Status == Failed && (moved || m == asked || m == retried && !k.Taken.Began):
 			plan = append(plan, rm)
 		case k.Taken.Status == Skipped && (moved || m != polled):
@@ -148,9 +179,13 @@ func (r *Runner) Forget(repository, unit, by string) error {
 	}
 	repo.pass.Lock()
 	defer repo.pass.Unlock()
+	// A pass that was under way may have brought it back.
+	if _, m, err = r.departed(repo.cfg.Name, unit); err != nil {
+		return fmt.Errorf("forget %s: %w", unit, err)
+	}
 	r.opts.Log.Warn("a person let go of a unit", "unit", unit, "repository", repo.cfg.Name, "by", by)
 	return r.journal.update(func(tx *bbolt.Tx) error {
-		if err := r.supersede(tx, m, "a person who let go of it"); err != nil {
+		if err := supersede(tx, []*memory{m}, by+", who let go of it"); err != nil {
 			return err
 		}
 		return forget(tx, repo.cfg.Name, unit)
@@ -166,6 +201,9 @@ func (r *Runner) Destroy(ctx context.Context, repository, unit, by string) (Run,
 	}
 	repo.pass.Lock()
 	defer repo.pass.Unlock()
+	if _, m, err = r.departed(repo.cfg.Name, unit); err != nil {
+		return Run{}, fmt.Errorf("destroy %s: %w", unit, err)
+	}
 	p := &pass{r: r, repo: repo, mode: asked}
 	if err := p.remember(); err != nil {
 		return Run{}, err

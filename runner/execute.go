@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"sync"
 	"time"
 
@@ -70,38 +71,54 @@ func (x *execution) execute(ctx context.Context) error {
 
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	for id := range x.tasks {
-		if _, ok := results[id]; !ok {
-			failed = errors.Join(failed, x.putBack(id))
-		}
+	if failed == nil {
+		failed = x.putBack(results)
+	}
+	if failed != nil {
+		// The journal does not say how the units ended. The run stays a running one,
+		// so that the next start puts it right.
+		return failed
 	}
 	end := x.r.opts.Now()
 	x.run.Finished = &end
 	x.run.Notes = append(x.run.Notes, x.checkouts.notes...)
 	x.run.Seconds += seconds(end.Sub(began))
 	x.run.Settle()
-	failed = errors.Join(failed, x.r.journal.update(func(tx *bbolt.Tx) error { return putRun(tx, x.run) }))
+	if err := x.r.journal.update(func(tx *bbolt.Tx) error { return putRun(tx, x.run) }); err != nil {
+		return err
+	}
 	x.r.counters.run(x.run)
 	x.r.emit(Event{Repository: x.run.Repository, Run: x.run.ID, Phase: PhaseEnd, Status: x.run.Status})
-	return failed
+	return nil
 }
 
-// putBack records a unit that did not begin because Mooring was stopped: as it
-// was where it waited, else for the next pass to take. The caller holds mu.
-func (x *execution) putBack(id string) error {
-	t, u, m := x.tasks[id], x.run.Unit(id), x.memory(id)
-	u.Status = t.was
-	if t.was == "" {
-		u.Status, u.Reason = Skipped, "Mooring was stopped before it began: the next pass takes it"
-		m.Taken = &taken{Run: x.run.ID, Commit: x.run.Commit, Status: Skipped}
+// putBack records the units that did not begin because Mooring was stopped: as
+// they were where they waited, else for the next pass to take. The caller holds mu.
+func (x *execution) putBack(ended map[string]Status) error {
+	if len(ended) == len(x.tasks) {
+		return nil
 	}
 	return x.r.journal.update(func(tx *bbolt.Tx) error {
-		if t.approved {
-			if err := putVerdict(tx, t.decision); err != nil {
+		for id, t := range x.tasks {
+			if _, ok := ended[id]; ok {
+				continue
+			}
+			u, m := x.run.Unit(id), x.memory(id)
+			u.Status = t.was
+			if t.was == "" {
+				u.Status, u.Reason = Skipped, "Mooring was stopped before it began: the next pass takes it"
+				m.Taken = &taken{Run: x.run.ID, Commit: x.run.Commit, Status: Skipped, Removal: t.removal}
+			}
+			if t.approved {
+				if err := putVerdict(tx, t.decision); err != nil {
+					return err
+				}
+			}
+			if err := errors.Join(putResult(tx, x.run.ID, *u), putMemory(tx, m)); err != nil {
 				return err
 			}
 		}
-		return errors.Join(putResult(tx, x.run.ID, *u), putMemory(tx, m))
+		return nil
 	})
 }
 
@@ -110,7 +127,12 @@ func (x *execution) take(ctx context.Context, id string) (Status, error) {
 	t := x.tasks[id]
 	started := x.r.opts.Now()
 	if status, why := x.standsBack(t); status != "" {
-		return status, x.record(t, outcome{UnitResult: UnitResult{Status: status, Reason: why}}, started, false)
+		o := outcome{}
+		if status == Held {
+			o.UnitResult = *x.result(id) // what it would do still stands
+		}
+		o.Status, o.Reason = status, why
+		return status, x.record(t, o, started, false)
 	}
 	if err := x.begin(t, started); err != nil {
 		if !errors.Is(err, locks.ErrHeld) {
@@ -202,9 +224,9 @@ func (x *execution) record(t task, o outcome, started time.Time, locked bool) er
 	m.Intent = nil
 	switch o.Status {
 	case Applied, Unchanged:
-		m.Converged, m.Taken = x.run.Commit, nil
+		m.Converged, m.Taken, m.Unseen = x.run.Commit, nil, false
 	default:
-		m.Taken = &taken{Run: x.run.ID, Commit: x.run.Commit, Status: o.Status, Began: o.began}
+		m.Taken = &taken{Run: x.run.ID, Commit: x.run.Commit, Status: o.Status, Began: o.began, Removal: t.removal}
 	}
 	if t.removal {
 		m.Departed = &departed{Why: "destroy", From: t.from}
@@ -212,6 +234,8 @@ func (x *execution) record(t task, o outcome, started time.Time, locked bool) er
 	if o.remember != nil {
 		o.remember(m)
 	}
+	// Who approved is in the earlier notes, and stays for good.
+	o.Notes = withNotes(x.run.Unit(id).Notes, o.Notes...)
 	*x.run.Unit(id) = o.UnitResult
 	err := x.r.journal.update(func(tx *bbolt.Tx) error {
 		if locked {
@@ -257,6 +281,16 @@ func (x *execution) memory(id string) *memory {
 		m.Kind, m.Dir, m.Workspace, m.Path, m.Cluster, m.Place = Kind(u.Kind), u.Dir, u.Workspace, u.Path, u.Cluster, u.StateIdentity()
 	}
 	return m
+}
+
+// withNotes adds what is not there yet.
+func withNotes(notes []string, more ...string) []string {
+	for _, n := range more {
+		if !slices.Contains(notes, n) {
+			notes = append(notes[:len(notes):len(notes)], n)
+		}
+	}
+	return notes
 }
 
 func seconds(d time.Duration) float64 { return float64(d.Milliseconds()) / 1000 }

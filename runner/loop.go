@@ -178,7 +178,8 @@ func (r *Runner) Sync(ctx context.Context, opts SyncOptions) ([]Run, error) {
 			return err
 		}
 		for _, run := range open {
-			if opts.Repository == "" || run.Repository == opts.Repository {
+			// Runs of a repository that is no longer configured wait for nobody here.
+			if _, err := r.repository(run.Repository); err == nil && (opts.Repository == "" || run.Repository == opts.Repository) {
 				ids[run.ID] = true
 			}
 		}

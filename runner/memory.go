@@ -13,6 +13,7 @@ type repositoryMemory struct {
 	Head    string `json:"head"`               // the last commit whose pass came to its end
 	HeldRun string `json:"held_run,omitempty"` // the run that holds the head as a whole
 	Broken  string `json:"broken,omitempty"`   // the failed run of a head whose configuration cannot be read
+	Allowed string `json:"allowed,omitempty"`  // a head that removes much and that a person let go on
 	Before  string `json:"before,omitempty"`   // where the head was not taken whole: the last commit that was
 }
 
@@ -36,13 +37,18 @@ type memory struct {
 	Plan      *heldPlan   `json:"plan,omitempty"`    // the saved plan that waits
 	Intent    *intent     `json:"intent,omitempty"`  // an apply that was started and not recorded as ended
 	Departed  *departed   `json:"departed,omitempty"`
+	// Touched tells that an apply was started once, whatever became of it.
+	Touched bool `json:"touched,omitempty"`
+	// Unseen tells that nobody saw how an apply ended. It goes with convergence, and
+	// with nothing else: a plan that fails in between does not make it known.
+	Unseen bool `json:"unseen,omitempty"`
 
 	Inventory json.RawMessage `json:"inventory,omitempty"` // of a manifest set: what it may prune
 }
 
 // pristine tells that the unit never made anything, as far as anybody knows.
 func (m *memory) pristine() bool {
-	return m.Converged == "" && m.State == stateMemory{} && len(m.Inventory) == 0 && m.Intent == nil && (m.Taken == nil || !m.Taken.Began)
+	return !m.Touched && m.Converged == "" && m.State == stateMemory{} && len(m.Inventory) == 0
 }
 
 // taken is how a run left a unit that did not converge.
@@ -53,6 +59,9 @@ type taken struct {
 	// Began is true where an apply had started: what failed after that is not
 	// tried again until a person or a commit asks.
 	Began bool `json:"began,omitempty"`
+	// Removal is set where the run was to end the unit: only that makes an approval
+	// one of the end.
+	Removal bool `json:"removal,omitempty"`
 }
 
 // stateMemory is what the last run saw of a workspace's state. A state that does

@@ -91,6 +91,9 @@ func (p *pass) run(ctx context.Context) error {
 		return p.broken(err)
 	}
 	p.graph = graph
+	if p.last.Broken != "" {
+		p.moved = true // nothing of this head was taken yet: it counts as new
+	}
 	if err := p.remember(); err != nil {
 		return err
 	}
@@ -101,7 +104,7 @@ func (p *pass) run(ctx context.Context) error {
 	if p.last.HeldRun != "" && !p.moved {
 		return nil // the head is held as a whole, or was discarded: nothing of it is taken
 	}
-	gone, err := p.departures(ctx)
+	gone, err := p.departures(ctx, allowed)
 	if err != nil {
 		return err
 	}
@@ -125,7 +128,7 @@ func (p *pass) remember() error {
 // reconcile makes the run of the head, where there is something to do, and
 // records that the head has been taken.
 func (p *pass) reconcile(ctx context.Context, gone departures) error {
-	ids := choose(p.graph, p.known, p.mode, p.moved, p.changedSince(ctx))
+	ids := choose(p.graph, p.known, p.mode, p.moved, p.repo.cfg.Apply.applies(), p.changedSince(ctx))
 	removals := gone.toPlan(p.known, p.mode, p.moved)
 	if len(ids) > 0 || len(removals) > 0 {
 		if err := p.newRun(ctx, ids, removals, gone); err != nil {
@@ -144,9 +147,6 @@ func (p *pass) reconcile(ctx context.Context, gone departures) error {
 
 // finish records that the head was taken whole.
 func (p *pass) finish() error {
-	p.repo.mu.Lock()
-	p.repo.finished = true
-	p.repo.mu.Unlock()
 	if !p.moved && p.last.HeldRun == "" && p.last.Broken == "" {
 		return nil
 	}
@@ -258,12 +258,11 @@ func (p *pass) newRun(ctx context.Context, ids []string, removals []removal, gon
 		if err := createRun(tx, run); err != nil {
 			return err
 		}
+		waiting := make([]*memory, 0, len(tasks))
 		for id := range tasks {
-			if err := p.r.supersede(tx, p.known[id], run.ID); err != nil {
-				return err
-			}
+			waiting = append(waiting, p.known[id])
 		}
-		return nil
+		return supersede(tx, waiting, run.ID)
 	})
 	if err != nil {
 		return err
@@ -288,40 +287,10 @@ func warnings(g *workspace.Graph) []string {
 	return notes
 }
 
-// supersede ends what waits for a unit that a newer run takes.
-func (r *Runner) supersede(tx *bbolt.Tx, m *memory, by string) error {
-	if m == nil || m.Taken == nil || m.Taken.Status != Held && m.Taken.Status != Deferred && m.Taken.Status != Interrupted {
-		return nil
-	}
-	old, err := getRun(tx, m.Taken.Run)
-	if err != nil {
-		return err
-	}
-	u := old.Unit(m.ID)
-	if u == nil || u.Status != m.Taken.Status {
-		return nil
-	}
-	u.Reason = "superseded by " + by
-	if u.Status == Interrupted {
-		u.Reason = "was interrupted, and superseded by " + by
-	}
-	u.Status = Superseded
-	old.Settle()
-	if err := errors.Join(putResult(tx, old.ID, *u), putRun(tx, old), dropDecision(tx, old.ID, m.ID)); err != nil {
-		return err
-	}
-	if m.Plan != nil {
-		file := m.Plan.File
-		tx.OnCommit(func() { removeFile(file) })
-		m.Plan = nil
-	}
-	return putMemory(tx, m)
-}
-
 // graphAt reads the units and edges of a commit; the last one read is kept.
 func (repo *repository) graphAt(ctx context.Context, commit string) (*workspace.Graph, error) {
-	repo.mu.Lock()
-	defer repo.mu.Unlock()
+	repo.reading.Lock()
+	defer repo.reading.Unlock()
 	if repo.graphOf == commit {
 		return repo.graph, nil
 	}

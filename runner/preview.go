@@ -195,13 +195,16 @@ func (p *previewer) look(ctx context.Context, u *workspace.Unit, log io.Writer) 
 	return p.workspace(ctx, u, log)
 }
 
-func (p *previewer) workspace(ctx context.Context, u *workspace.Unit, log io.Writer) (UnitResult, error) {
+func (p *previewer) workspace(ctx context.Context, u *workspace.Unit, log io.Writer) (_ UnitResult, failed error) {
 	p.opts.Observe(Event{Unit: u.ID, Phase: PhasePlan})
 	env, initEnv := p.opts.environments()
 	spec, err := makeSpec(ctx, p.tools, u, p.upstream, env, initEnv)
 	if err != nil {
 		return UnitResult{}, err
 	}
+	hide := newRedactor(spec.Variables)
+	defer func() { failed = hide.err(failed) }()
+	log = hide.writer(log)
 	spec.Repository, spec.Tree, spec.Skip = previewed, p.opts.Dir, p.opts.Skip
 	s, err := p.home.Open(ctx, spec)
 	if err != nil {

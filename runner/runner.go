@@ -48,12 +48,13 @@ type repository struct {
 
 	pass sync.Mutex // held by the one pass of this repository that may run
 
-	mu       sync.Mutex // guards what follows
-	polled   time.Time  // last poll that got an answer
-	trouble  error      // why the last poll got none
-	graph    *workspace.Graph
-	graphOf  string // the commit that graph is of
-	finished bool   // a first pass has come to its end
+	reading sync.Mutex // guards graph and graphOf; held while a commit is read
+	graph   *workspace.Graph
+	graphOf string // the commit that graph is of
+
+	mu      sync.Mutex // guards what follows
+	polled  time.Time  // last poll that got an answer
+	trouble error      // why the last poll got none
 }
 
 // Open takes the data directory for itself and makes ready to run. It starts
@@ -237,13 +238,14 @@ func (r *Runner) recoverRun(tx *bbolt.Tx, run *Run) error {
 			u.Status = Interrupted
 			u.Error = fmt.Sprintf("Mooring ended while an apply was running (started %s, plan %.12s, state serial %d): nobody saw how it went", m.Intent.Started.Format(time.RFC3339), m.Intent.Digest, m.Intent.Serial)
 			m.Intent = nil
-			m.Taken = &taken{Run: run.ID, Commit: run.Commit, Status: Interrupted, Began: true}
+			m.Taken = &taken{Run: run.ID, Commit: run.Commit, Status: Interrupted, Began: true, Removal: u.Removal}
+			m.Unseen = true
 		case u.Status == Running:
 			u.Status, u.Error = Failed, "Mooring ended before anything was changed: the next pass takes it again"
-			m.Taken = &taken{Run: run.ID, Commit: run.Commit, Status: Failed}
+			m.Taken = &taken{Run: run.ID, Commit: run.Commit, Status: Failed, Removal: u.Removal}
 		default:
 			u.Status, u.Reason = Skipped, "Mooring ended before it began: the next pass takes it again"
-			m.Taken = &taken{Run: run.ID, Commit: run.Commit, Status: Skipped}
+			m.Taken = &taken{Run: run.ID, Commit: run.Commit, Status: Skipped, Removal: u.Removal}
 		}
 		if m.Kind != "" { // a unit that was never taken needs no memory to be taken
 			if err := putMemory(tx, m); err != nil {

@@ -9,6 +9,9 @@ import (
 // settleWhole carries out the decision on a commit that is held as a whole, and
 // tells whether this head may go on although it removes so much.
 func (p *pass) settleWhole() (allowed bool, err error) {
+	if p.last.Allowed == p.head {
+		return true, nil // a pass that was allowed to was cut short
+	}
 	if p.last.HeldRun == "" {
 		return false, nil
 	}
@@ -27,7 +30,7 @@ func (p *pass) settleWhole() (allowed bool, err error) {
 				continue
 			}
 			if !v.Approve {
-				return p.r.discard(tx, v)
+				return discardWhole(tx, v)
 			}
 			allowed = !p.moved
 			if err := dropDecision(tx, v.Run, v.Unit); err != nil {
@@ -46,6 +49,13 @@ func (p *pass) settleWhole() (allowed bool, err error) {
 			}
 		}
 		run.Settle()
+		if allowed {
+			// The yes outlives a stop: until the pass ends, nothing of the head was taken.
+			p.last = repositoryMemory{Head: p.before(), Allowed: p.head}
+			if err := putRepository(tx, p.repo.cfg.Name, p.last); err != nil {
+				return err
+			}
+		}
 		return putRun(tx, run)
 	})
 	if allowed {

@@ -15,7 +15,7 @@ import (
 
 // workspace plans one workspace and applies the plan where the gate allows it.
 // The caller holds its lock.
-func (x *execution) workspace(ctx context.Context, t task) (outcome, error) {
+func (x *execution) workspace(ctx context.Context, t task) (_ outcome, failed error) {
 	if t.unit.Err != nil {
 		return outcome{}, t.unit.Err
 	}
@@ -32,12 +32,13 @@ func (x *execution) workspace(ctx context.Context, t task) (outcome, error) {
 		return outcome{}, err
 	}
 	defer log.Close()
-	out := io.MultiWriter(log, x.lines(t.unit.ID))
-
 	spec, err := x.spec(ctx, t, tree.Dir)
 	if err != nil {
 		return outcome{}, err
 	}
+	hide := newRedactor(spec.Variables)
+	defer func() { failed = hide.err(failed) }()
+	out := hide.writer(io.MultiWriter(log, x.lines(t.unit.ID)))
 	s, err := x.r.home.Open(ctx, spec)
 	if err != nil {
 		return outcome{}, err
@@ -98,11 +99,11 @@ func (w *workspaceRun) hold(p *terraform.Plan, now stateMemory) (why string, dir
 	if d := discontinuity(m.State, now); d != "" {
 		return d + ": approve to go on from the state as it is now", false
 	}
-	if m.Taken != nil && m.Taken.Status == Interrupted {
+	if m.Unseen {
 		return "the last apply was interrupted: look at this plan before it is applied", true
 	}
 	if w.t.removal {
-		return "its directory is gone: this plan destroys what it made", false
+		return "its directory is gone: this plan destroys what it made", true
 	}
 	if w.x.repo.cfg.HoldDirect {
 		return "direct pushes are held", true
@@ -217,8 +218,7 @@ func (x *execution) intend(id string, i *intent) error {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	m := x.memory(id)
-	m.Intent = i
-	m.Plan = nil
+	m.Intent, m.Touched, m.Plan = i, true, nil
 	return x.r.journal.update(func(tx *bbolt.Tx) error { return putMemory(tx, m) })
 }
 
