@@ -405,3 +405,23 @@ func TestRunsOfARepositoryThatIsGoneWaitForNobody(t *testing.T) {
 		t.Errorf("the refused approval is recorded: %d pending", n)
 	}
 }
+
+// A plan holds sensitive values in clear: one that nothing waits for is gone at the
+// latest when Mooring starts again.
+func TestPlansThatNothingWaitsForAreCollected(t *testing.T) {
+	f := newFixture(t, map[string]string{"a/main.tf": replacing(`"1"`)})
+	f.expect("a applied")
+	f.git.Write("two", map[string]string{"a/main.tf": replacing(`"2"`)})
+	run := f.expect("a held")[0]
+	kept := heldPlanOf(f, "a").File
+	stray := filepath.Join(filepath.Dir(kept), "stray.tfplan")
+	if err := os.WriteFile(stray, []byte("secret"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	f.reopen()
+	if _, err := os.Stat(stray); !os.IsNotExist(err) {
+		t.Errorf("the stray plan is still there: %v", err)
+	}
+	f.approve(run.ID)
+	f.expect("a applied")
+}

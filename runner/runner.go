@@ -2,10 +2,12 @@ package runner
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"time"
 
@@ -104,7 +106,31 @@ func (r *Runner) furnish() error {
 		}
 		r.repos = append(r.repos, repo)
 	}
-	return r.recover()
+	if err := r.recover(); err != nil {
+		return err
+	}
+	return r.collectPlans()
+}
+
+// collectPlans removes the saved plans that nothing waits for any more.
+func (r *Runner) collectPlans() error {
+	keep := map[string]bool{}
+	err := r.journal.view(func(tx *bbolt.Tx) error {
+		return tx.Bucket(unitsBucket).ForEach(func(k, v []byte) error {
+			var m memory
+			if err := json.Unmarshal(v, &m); err != nil {
+				return fmt.Errorf("read what is known of a unit: %w", err)
+			}
+			if m.Plan != nil {
+				keep[m.Plan.File] = true
+			}
+			return nil
+		})
+	})
+	if err != nil {
+		return err
+	}
+	return r.home.CollectPlans(keep)
 }
 
 func newTools(opts Options) *terraform.Tools {
@@ -186,7 +212,7 @@ func (r *Runner) repository(name string) (*repository, error) {
 
 // lockKey names the state that a unit touches, whatever its id.
 func (r *Runner) lockKey(repo *repository, u *workspace.Unit) locks.Key {
-	key := locks.Key{Host: repo.host, Repository: repo.path, Kind: string(u.Kind), Dir: u.Dir, Workspace: u.Workspace}
+	key := locks.Key{Host: repo.host, Repository: repo.path, Kind: string(u.Kind), Dir: u.Dir, Workspace: strings.Join(append([]string{u.Workspace}, u.BackendConfig()...), "\x00")}
 	if Kind(u.Kind) == KindManifests {
 		key.Dir, key.Workspace = u.Path, r.clusters.resolve(u.Cluster)
 	}

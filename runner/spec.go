@@ -67,8 +67,11 @@ func makeSpec(ctx context.Context, tools *terraform.Tools, u *workspace.Unit, ou
 	return spec, nil
 }
 
-// workspaceKey names a workspace in its repository, whatever its unit is called.
-func workspaceKey(u *workspace.Unit) string { return u.Dir + "\x00" + u.Workspace }
+// workspaceKey names a workspace in its repository, whatever its unit is called:
+// one root module may be several by its backend configuration alone.
+func workspaceKey(u *workspace.Unit) string {
+	return strings.Join(append([]string{u.Dir, u.Workspace}, u.BackendConfig()...), "\x00")
+}
 
 // setBackend says where the state is: the backend block, what completes it, and
 // the state files of others that are found by a path in the repository.

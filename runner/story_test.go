@@ -420,3 +420,29 @@ func TestApplyNeverHoldsRemovalsAndOldApprovalsToo(t *testing.T) {
 		t.Error("something was applied although apply is never")
 	}
 }
+
+// One root module with two backend configurations is two workspaces; with one
+// state it would be two owners of the same things.
+func TestOneRootModuleWithTwoStates(t *testing.T) {
+	dir := t.TempDir()
+	block := func(name, state string) string {
+		return "workspace \"" + name + "\" {\n  dir            = \"m\"\n  variables      = { v = \"" + name + "\" }\n  backend_config = { path = \"" + filepath.Join(dir, state) + "\" }\n}\n"
+	}
+	files := map[string]string{
+		"mooring.hcl": block("prod", "prod.tfstate") + block("staging", "staging.tfstate"),
+		"m/main.tf":   "terraform {\n  backend \"local\" {}\n}\nvariable \"v\" {}\n" + module("var.v"),
+	}
+	f := newFixture(t, files)
+	f.expect("prod applied, staging applied")
+	for _, name := range []string{"prod", "staging"} {
+		data, err := os.ReadFile(filepath.Join(dir, name+".tfstate"))
+		if err != nil || !strings.Contains(string(data), `"value": "`+name+`"`) {
+			t.Errorf("the state of %s: %v\n%s", name, err, data)
+		}
+	}
+	f.git.Write("a slip", map[string]string{"mooring.hcl": block("prod", "prod.tfstate") + block("staging", "prod.tfstate")})
+	runs := f.expect("staging failed")
+	if e := runs[0].Unit("staging").Error; !strings.Contains(e, "prod and staging keep one state") {
+		t.Errorf("staging failed because %q", e)
+	}
+}

@@ -250,7 +250,8 @@ func (l *layout) connectStates(g *Graph) {
 	}
 }
 
-// sharedState warns of the classic slip: a copied backend block.
+// sharedState refuses the classic slip, a copied backend block: whichever of the
+// units ran last would destroy what the others made.
 func (l *layout) sharedState(units []*Unit) {
 	ids := make([]string, len(units))
 	for i, u := range units {
@@ -262,6 +263,12 @@ func (l *layout) sharedState(units []*Unit) {
 			file, line = u.File, u.Line
 		}
 		l.scan.warn(orText(file, u.Dir), line, "%s keep one state, %s: each would destroy what the others make", strings.Join(ids, " and "), u.StateIdentity())
+		if u.Err == nil {
+			u.Err = &RefusedError{
+				Dir: u.Dir, File: orText(file, u.Dir), Line: line,
+				Reason: fmt.Sprintf("%s keep one state, %s: give each a state of its own (key, prefix, path or workspace)", strings.Join(ids, " and "), u.StateIdentity()),
+			}
+		}
 	}
 }
 
