@@ -70,8 +70,18 @@ func makeSpec(ctx context.Context, tools *terraform.Tools, u *workspace.Unit, ou
 // workspaceKey names a workspace in its repository, whatever its unit is called:
 // one root module may be several by its backend configuration alone.
 func workspaceKey(u *workspace.Unit) string {
-	return strings.Join(append([]string{u.Dir, u.Workspace}, u.BackendConfig()...), "\x00")
+	key := keyPart.Replace(u.Dir)
+	if u.Workspace != "default" {
+		key += ":" + keyPart.Replace(u.Workspace)
+	}
+	for _, setting := range u.BackendConfig() {
+		key += " " + keyPart.Replace(setting)
+	}
+	return key
 }
+
+// keyPart keeps the parts of a key apart: two workspaces never have one key.
+var keyPart = strings.NewReplacer("%", "%25", ":", "%3A", " ", "%20")
 
 // setBackend says where the state is: the backend block, what completes it, and
 // the state files of others that are found by a path in the repository.
