@@ -425,3 +425,58 @@ func TestPlansThatNothingWaitsForAreCollected(t *testing.T) {
 	f.approve(run.ID)
 	f.expect("a applied")
 }
+
+func TestDependantsGoOnAfterADiscard(t *testing.T) {
+	files := chained(`"vpc-1"`)
+	files["network/main.tf"] = replacing(`"a"`) + "output \"out\" {\n  value = \"o\"\n}\n"
+	f := newFixture(t, files)
+	f.expect("alone applied, network applied, db applied")
+	f.git.Write("replace it", map[string]string{"network/main.tf": replacing(`"b"`) + "output \"out\" {\n  value = \"p\"\n}\n"})
+	run := f.expect("network held, db deferred")[0]
+	if _, err := f.r.Discard(t.Context(), Decision{Run: run.ID, By: "ada"}); err != nil {
+		t.Fatal(err)
+	}
+	f.expect("network discarded, db unchanged") // with the outputs that are there
+	f.git.Write("db goes on", map[string]string{"db/main.tf": "variable \"vpc\" {}\n" + module(`"another db in ${var.vpc}"`)})
+	f.expect("db applied")
+	if got := f.state("db").Outputs["out"].Value; got != "another db in o" {
+		t.Errorf("db's output is %v", got)
+	}
+}
+
+func TestFaultInManifestsIsFoundBeforeAnythingIsApplied(t *testing.T) {
+	tests := []struct{ name, yaml, want string }{
+		{"broken YAML", "a: [\n", "k8s/a.yaml:"},
+		{"unknown name", "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: a\ndata:\n  v: ${nope}\n", "k8s/a.yaml:6: unknown ${nope}"},
+		{"two of one identity", "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: a\n---\napiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: a\n", "v1 ConfigMap"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			f := newFixture(t, map[string]string{"a/main.tf": module(`"a"`), "k8s/a.yaml": tt.yaml}, func(o *Options) {
+				o.Clusters = []ClusterConfig{{Name: "away", Kubeconfig: filepath.Join(t.TempDir(), "none")}}
+			})
+			runs := f.sync()
+			if len(runs) != 1 || runs[0].Status != Failed || len(runs[0].Units) != 0 || !strings.Contains(runs[0].Error, tt.want) {
+				t.Fatalf("runs: %s", detail(runs))
+			}
+			if _, err := os.Stat(f.stateFile("a")); !os.IsNotExist(err) {
+				t.Errorf("a was taken: %v", err)
+			}
+			f.noLocks()
+		})
+	}
+}
+
+func TestOneSyncTriesAUnitOnce(t *testing.T) {
+	files := chained(`"vpc-1"`)
+	files["network/main.tf"] = replacing(`"a"`) + "output \"out\" {\n  value = \"o\"\n}\n"
+	f := newFixture(t, files)
+	f.expect("alone applied, network applied, db applied")
+	f.git.Write("replace it", map[string]string{
+		"network/main.tf": replacing(`"b"`) + "output \"out\" {\n  value = \"p\"\n}\n",
+		"db/main.tf":      "variable \"vpc\" {}\n" + module(`nonsense.here`),
+	})
+	run := f.expect("network held, db deferred")[0]
+	f.approve(run.ID)
+	f.expect("network applied, db failed")
+}

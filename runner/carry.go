@@ -151,6 +151,9 @@ func (p *pass) goOn(ctx context.Context, id string, units []string, decisions ma
 		return err
 	}
 	p.made = append(p.made, id)
+	for unit := range tasks {
+		p.done[unit] = true
+	}
 	x := &execution{r: p.r, repo: p.repo, run: run, graph: graph, tasks: tasks, known: p.known}
 	return x.execute(ctx)
 }
@@ -187,7 +190,7 @@ func (p *pass) unblocked(overtaken map[string]bool) (run string, units []string)
 		ready := true
 		for _, up := range p.graph.Upstream(id) {
 			k := p.known[up]
-			ready = ready && (free[up] || k != nil && k.Taken == nil && k.Converged != "")
+			ready = ready && (free[up] || k != nil && k.stands())
 		}
 		if ready {
 			free[id], run = true, m.Taken.Run

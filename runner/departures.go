@@ -204,7 +204,7 @@ func (r *Runner) Destroy(ctx context.Context, repository, unit, by string) (Run,
 	if _, m, err = r.departed(repo.cfg.Name, unit); err != nil {
 		return Run{}, fmt.Errorf("destroy %s: %w", unit, err)
 	}
-	p := &pass{r: r, repo: repo, mode: asked}
+	p := &pass{r: r, repo: repo, mode: asked, done: map[string]bool{}}
 	if err := p.remember(); err != nil {
 		return Run{}, err
 	}

@@ -184,10 +184,10 @@ func (x *execution) standing(id string) Status {
 	switch {
 	case m == nil:
 		return ""
+	case m.stands():
+		return Unchanged
 	case m.Taken != nil:
 		return m.Taken.Status
-	case m.Converged != "":
-		return Unchanged
 	}
 	return ""
 }

@@ -83,7 +83,7 @@ func (x *execution) openSet(ctx context.Context, t task, m memory) (*manifestSet
 func (x *execution) render(ctx context.Context, t task) ([]k8s.Object, error) {
 	tree, err := x.checkouts.get(ctx, x.repo, x.run.Commit)
 	if err != nil {
-		return nil, fmt.Errorf("check out %s: %w", short(x.run.Commit), err)
+		return nil, err
 	}
 	return renderSet(t.unit, tree.Dir, x.upstreamOutputs)
 }

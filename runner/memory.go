@@ -51,6 +51,12 @@ func (m *memory) pristine() bool {
 	return !m.Touched && m.Converged == "" && m.State == stateMemory{} && len(m.Inventory) == 0
 }
 
+// stands tells that what depends on the unit can go on: it converged, or a person
+// said no to a change of what had.
+func (m *memory) stands() bool {
+	return m.Converged != "" && (m.Taken == nil || m.Taken.Status == Discarded)
+}
+
 // taken is how a run left a unit that did not converge.
 type taken struct {
 	Run    string `json:"run"`

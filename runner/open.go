@@ -98,7 +98,7 @@ func openBolt(path string) (db *bbolt.DB, err error) {
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
 	defer func() {
 		if p := recover(); p != nil {
-			err = damaged(path, fmt.Errorf("%v", p))
+			err = damaged(path, errors.New("a page of it cannot be read"))
 		}
 	}()
 	db, err = bbolt.Open(path, 0o600, &bbolt.Options{Timeout: openWait, FreelistType: bbolt.FreelistMapType})
@@ -114,6 +114,11 @@ func openBolt(path string) (db *bbolt.DB, err error) {
 		return nil, fmt.Errorf("open %s: %w", path, err)
 	}
 	err = db.View(func(tx *bbolt.Tx) error {
+		// Pages that are not there fault in a goroutine of bbolt's own, which nobody
+		// can recover: count them first.
+		if info, err := os.Stat(path); err != nil || info.Size() < tx.Size() {
+			return errors.Join(err, fmt.Errorf("it is cut off: %d of %d bytes", info.Size(), tx.Size()))
+		}
 		for err := range tx.Check() {
 			return err
 		}

@@ -99,6 +99,7 @@ func TestDamagedDatabaseIsAnError(t *testing.T) {
 		{"not a database", func([]byte) []byte { return []byte(strings.Repeat("hello\n", 10_000)) }},
 		{"cut to one byte", func(d []byte) []byte { return d[:1] }},
 		{"cut to two pages", func(d []byte) []byte { return d[:2*page] }},
+		{"cut to five pages", func(d []byte) []byte { return d[:5*page] }},
 		{"cut to half", func(d []byte) []byte { return d[:len(d)/2/page*page] }},
 		{"both meta pages zeroed", func(d []byte) []byte { clear(d[:2*page]); return d }},
 		{"pages in the middle overwritten", func(d []byte) []byte {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"runtime/debug"
 	"slices"
+	"strings"
 
 	"go.etcd.io/bbolt"
 
@@ -24,7 +25,8 @@ type pass struct {
 	last  repositoryMemory
 	known map[string]*memory
 	graph *workspace.Graph
-	made  []string // runs made or taken further
+	made  []string        // runs made or taken further
+	done  map[string]bool // units that this pass took further already
 }
 
 // take looks at the repository once. A poll that finds nothing new costs one
@@ -46,7 +48,7 @@ func (r *Runner) take(ctx context.Context, repo *repository, m mode) ([]string, 
 	if err != nil {
 		return nil, fmt.Errorf("repository %s: %w", repo.cfg.Name, err)
 	}
-	p := &pass{r: r, repo: repo, mode: m, head: head.Commit}
+	p := &pass{r: r, repo: repo, mode: m, head: head.Commit, done: map[string]bool{}}
 	var decided bool
 	err = r.journal.view(func(tx *bbolt.Tx) error {
 		if p.last, err = getRepository(tx, repo.cfg.Name); err != nil {
@@ -129,6 +131,12 @@ func (p *pass) remember() error {
 // records that the head has been taken.
 func (p *pass) reconcile(ctx context.Context, gone departures) error {
 	ids := choose(p.graph, p.known, p.mode, p.moved, p.repo.cfg.Apply.applies(), p.changedSince(ctx))
+	ids = slices.DeleteFunc(ids, func(id string) bool { return p.done[id] })
+	release, err := p.preflight(ctx, ids)
+	defer release()
+	if err != nil {
+		return p.broken(err)
+	}
 	removals := gone.toPlan(p.known, p.mode, p.moved)
 	if len(ids) > 0 || len(removals) > 0 {
 		if err := p.newRun(ctx, ids, removals, gone); err != nil {
@@ -158,8 +166,14 @@ func (p *pass) finish() error {
 // without units, once a commit.
 func (p *pass) broken(cause error) error {
 	var config *workspace.ConfigError
-	if !errors.As(cause, &config) && !errors.Is(cause, errNoCluster) {
+	if !errors.As(cause, &config) && !errors.Is(cause, errNoCluster) && !errors.Is(cause, errRefused) {
 		return cause
+	}
+	if config != nil {
+		var all strings.Builder
+		if err := config.Print(&all, 100, false); err == nil {
+			cause = errors.New(strings.TrimSpace(all.String()))
+		}
 	}
 	if p.last.Broken != "" && !p.moved {
 		p.made = append(p.made, p.last.Broken)

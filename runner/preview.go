@@ -73,7 +73,7 @@ func MakePreview(ctx context.Context, opts PreviewOptions) (*Preview, error) {
 	if err := opts.setDefaults(); err != nil {
 		return nil, err
 	}
-	p := &previewer{opts: opts, outputs: map[string]map[string]workspace.Output{}, preview: &Preview{Logs: map[string]string{}}}
+	p := &previewer{opts: opts, outputs: map[string]map[string]workspace.Output{}, fresh: map[string]bool{}, preview: &Preview{Logs: map[string]string{}}}
 	if p.clusters, err = newClusters(opts.Clusters, opts.Version); err != nil {
 		return nil, err
 	}
@@ -132,6 +132,7 @@ type previewer struct {
 	mu      sync.Mutex // guards what follows
 	preview *Preview
 	outputs map[string]map[string]workspace.Output
+	fresh   map[string]bool // units whose state lacks outputs that the plan would make
 }
 
 func (p *previewer) run(ctx context.Context, ids []string) (*Preview, error) {
@@ -188,6 +189,15 @@ func (p *previewer) look(ctx context.Context, u *workspace.Unit, log io.Writer) 
 			return UnitResult{Status: Skipped, Reason: up + " " + saidOf(r.Status)}, nil
 		}
 	}
+	for _, e := range p.graph.Edges {
+		if e.To != u.ID || e.Why != "remote_state" {
+			continue
+		}
+		if r := p.preview.Run.Unit(e.From); p.fresh[e.From] || r != nil && r.Status == Deferred {
+			p.mu.Unlock()
+			return UnitResult{Status: Deferred, Reason: fmt.Sprintf("it reads the state of %s, which is not applied yet", e.From)}, nil
+		}
+	}
 	p.mu.Unlock()
 	if Kind(u.Kind) == KindManifests {
 		return p.manifests(ctx, u)
@@ -231,6 +241,7 @@ func (p *previewer) workspace(ctx context.Context, u *workspace.Unit, log io.Wri
 	defer p.mu.Unlock()
 	if plan.Changes && missesOutput(u, outs) {
 		// A new output is not in the state yet: nothing can be said of what needs it.
+		p.fresh[u.ID] = true
 		return result, nil
 	}
 	p.outputs[u.ID] = outs

@@ -25,7 +25,7 @@ func (x *execution) workspace(ctx context.Context, t task) (_ outcome, failed er
 	}
 	tree, err := x.checkouts.get(ctx, x.repo, commit)
 	if err != nil {
-		return outcome{}, fmt.Errorf("check out %s: %w", short(commit), err)
+		return outcome{}, err
 	}
 	log, err := x.r.openLog(x.run.ID, t.unit.ID)
 	if err != nil {

@@ -47,8 +47,9 @@ func (e *exitError) Error() string {
 
 func (e *exitError) Unwrap() error { return e.err }
 
-// errShown is an error of which everything has been printed already.
-var errShown = errors.New("shown")
+// errShown is wrapped by an error of which everything has been printed already. Its
+// text is for those who read JSON.
+var errShown = errors.New("the server's configuration cannot be used")
 
 // run runs one command line and returns the exit code.
 func (a *app) run(ctx context.Context, args []string) int {

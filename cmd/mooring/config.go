@@ -1,6 +1,9 @@
 package main
 
 import (
+	"errors"
+	"fmt"
+
 	"github.com/hashicorp/hcl/v2"
 
 	"github.com/mooring-iac/mooring/cmd/mooring/report"
@@ -34,7 +37,7 @@ func (a *app) load(warnings bool) (*serverconfig.Config, error) {
 		return nil, err
 	}
 	if cfg == nil {
-		return nil, errShown
+		return nil, fmt.Errorf("%w: %w", errShown, errors.Join(diags.Errs()...))
 	}
 	return cfg, nil
 }
