@@ -80,7 +80,7 @@ type UnitResult struct {
 	Change  int              `json:"change"`
 	Destroy int              `json:"destroy"`
 	Outputs []string         `json:"outputs,omitempty"`
-	Removal bool             `json:"removal,omitempty"` // its directory is gone: the plan destroys it
+	Removal bool             `json:"removal,omitempty"` // the branch no longer has it: the plan destroys what it made
 	Changes []ResourceChange `json:"changes,omitempty"`
 
 	// A manifest set.

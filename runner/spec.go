@@ -1,6 +1,7 @@
 package runner
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -42,7 +43,7 @@ func makeSpec(ctx context.Context, tools *terraform.Tools, u *workspace.Unit, ou
 	}
 	tool, err := tools.Find(ctx, u.Module.Tool, u.Module.RequiredVersion)
 	if err != nil {
-		return terraform.Spec{}, err
+		return terraform.Spec{}, fmt.Errorf("%s: %w", cmp.Or(strings.Join(u.Module.RequiredAt, ", "), u.Dir), err)
 	}
 	variables := make(map[string]terraform.Variable, len(inputs))
 	for name, v := range inputs {

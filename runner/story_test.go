@@ -446,3 +446,18 @@ func TestOneRootModuleWithTwoStates(t *testing.T) {
 		t.Errorf("staging failed because %q", e)
 	}
 }
+
+func TestVersionThatNobodyHasIsSaidWithItsPlace(t *testing.T) {
+	f := newFixture(t, map[string]string{
+		"a/main.tf":     module(`"a"`),
+		"a/versions.tf": "terraform {\n  required_version = \">= 99.0\"\n}\n",
+		"b/main.tf":     module(`"b"`),
+	}, func(o *Options) { o.ReleasesURL = "http://127.0.0.1:9" })
+	runs := f.expect("a failed, b applied")
+	e := runs[0].Unit("a").Error
+	for _, want := range []string{"a/versions.tf:2", ">= 99.0", "found 1.", "or change required_version"} {
+		if !strings.Contains(e, want) {
+			t.Errorf("the error does not say %q: %s", want, e)
+		}
+	}
+}

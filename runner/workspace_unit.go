@@ -103,7 +103,7 @@ func (w *workspaceRun) hold(p *terraform.Plan, now stateMemory) (why string, dir
 		return "the last apply was interrupted: look at this plan before it is applied", true
 	}
 	if w.t.removal {
-		return "its directory is gone: this plan destroys what it made", true
+		return "the branch no longer has it: this plan destroys what it made", true
 	}
 	if w.x.repo.cfg.HoldDirect {
 		return "direct pushes are held", true

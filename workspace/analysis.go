@@ -21,6 +21,7 @@ type analysis struct {
 	count int
 	// what init depends on, gathered by module
 	required, implied, calls, versions []string
+	versionsAt                         []string
 	filesets                           map[string]bool
 	funcs                              map[string]function.Function
 }
@@ -215,6 +216,7 @@ func (a *analysis) gather(mod *moduleFacts) {
 		for _, v := range f.requiredVersion {
 			if v.form == formLiteral {
 				a.versions = append(a.versions, v.text)
+				a.versionsAt = append(a.versionsAt, fmt.Sprintf("%s:%d", mod.path(f.name), v.line))
 			}
 		}
 	}
@@ -284,7 +286,7 @@ func (a *analysis) use(p string) {
 func (a *analysis) finish(mod *moduleFacts) {
 	out := a.out
 	out.HasLockFile = mod.lock != nil
-	out.RequiredVersion = a.unique(a.versions)
+	out.RequiredVersion, out.RequiredAt = a.unique(a.versions), a.unique(a.versionsAt)
 	out.Providers = a.unique(out.Providers)
 	out.LocalStatePaths = a.unique(out.LocalStatePaths)
 	out.files = a.unique(out.files)

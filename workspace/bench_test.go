@@ -8,8 +8,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/mooring-iac/mooring/e2e/fleet"
 	"golang.org/x/sys/unix"
+
+	"github.com/mooring-iac/mooring/e2e/fleet"
 )
 
 const (

@@ -14,7 +14,8 @@ import (
 type RootModule struct {
 	// RequiredVersion holds the constraints of the root and of every local module, each once, sorted.
 	RequiredVersion []string
-	Tool            string // "terraform" or "tofu"
+	RequiredAt      []string // where they stand: file:line, each once, sorted
+	Tool            string   // "terraform" or "tofu"
 	Backend         Backend
 	// ModuleDirs are the root's own real directory and those of the local modules it
 	// reaches, sorted; a module that is called and is not there is among them.

@@ -65,9 +65,12 @@ func (e *UnsatisfiedError) Error() string {
 	if e.Reason != nil {
 		fmt.Fprintf(&text, "; installing one: %v", e.Reason)
 	}
-	remedy := "; put one that does on PATH, let the server reach the release server, or change required_version"
+	remedy := "; put one that does on PATH, or let the server reach the release server"
 	if e.Name == "tofu" {
-		remedy = "; OpenTofu is never downloaded: put one that does on PATH, name its path in the server's configuration, or change required_version"
+		remedy = "; OpenTofu is never downloaded: put one that does on PATH"
+	}
+	if len(e.Constraints) > 0 {
+		remedy += ", or change required_version"
 	}
 	return text.String() + remedy
 }

@@ -54,8 +54,8 @@ func (p *page) unit(u *runner.UnitResult, wide int) {
 	if reason != "" {
 		p.text(under, yellow, reason)
 	}
-	if u.Removal {
-		p.text(under, yellow, "Its directory is gone from the repository: this destroys what it made.")
+	if u.Removal && u.Reason == "" {
+		p.text(under, yellow, "The branch no longer has it: what it made is destroyed.")
 	}
 	p.changes(u)
 	p.objects(u)

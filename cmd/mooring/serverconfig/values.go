@@ -43,8 +43,11 @@ func (d *decoder) value(a *hcl.Attribute, want cty.Type) (cty.Value, bool) {
 	if diags.HasErrors() || v.IsNull() {
 		return cty.NilVal, false
 	}
+	given := v.Type()
 	v, err := convert.Convert(v, want)
-	if err != nil || !v.IsWhollyKnown() {
+	// A number or a bool is no text: data_dir = 5 is a slip, not a directory.
+	slip := given.IsPrimitiveType() && given != want
+	if err != nil || slip || !v.IsWhollyKnown() {
 		d.fail(a.Expr.Range(), "Wrong type", fmt.Sprintf("%s must be a %s.", a.Name, typeName(want)))
 		return cty.NilVal, false
 	}
