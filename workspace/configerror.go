@@ -1,6 +1,7 @@
 package workspace
 
 import (
+	"bytes"
 	"fmt"
 	"io"
 	"slices"
@@ -63,6 +64,7 @@ func (s *scan) attachSources(e *ConfigError) {
 	if e.Files == nil {
 		e.Files = map[string]*hcl.File{}
 	}
+	defer e.locate()
 	for _, d := range e.Diags {
 		if d.Subject == nil || e.Files[d.Subject.Filename] != nil {
 			continue
@@ -74,5 +76,32 @@ func (s *scan) attachSources(e *ConfigError) {
 		if src, err := s.ix.tree.ReadFile(real); err == nil {
 			e.Files[d.Subject.Filename] = &hcl.File{Bytes: src}
 		}
+	}
+}
+
+// locate completes subjects of which only the line is known (an edge of the graph
+// has no more), so that the snippet shows that line.
+func (e *ConfigError) locate() {
+	for _, d := range e.Diags {
+		if d.Subject == nil || d.Subject.Start.Byte > 0 || d.Subject.Start.Line <= 1 || e.Files[d.Subject.Filename] == nil {
+			continue
+		}
+		src := e.Files[d.Subject.Filename].Bytes
+		start := 0
+		for line := 1; line < d.Subject.Start.Line; line++ {
+			next := bytes.IndexByte(src[start:], '\n')
+			if next < 0 {
+				return
+			}
+			start += next + 1
+		}
+		length := bytes.IndexByte(src[start:], '\n')
+		if length < 0 {
+			length = len(src) - start
+		}
+		at := *d.Subject
+		at.Start.Byte, at.End.Byte = start, start+length
+		at.End.Column = length + 1
+		d.Subject = &at
 	}
 }
