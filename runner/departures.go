@@ -173,16 +173,11 @@ var ErrNotOrphaned = errors.New("the branch still has it")
 // Forget lets go of a unit that the branch no longer has: nothing is destroyed,
 // and nothing is remembered.
 func (r *Runner) Forget(repository, unit, by string) error {
-	repo, m, err := r.departed(repository, unit)
+	repo, m, err := r.lockDeparted(repository, unit)
 	if err != nil {
 		return fmt.Errorf("forget %s: %w", unit, err)
 	}
-	repo.pass.Lock()
 	defer repo.pass.Unlock()
-	// A pass that was under way may have brought it back.
-	if _, m, err = r.departed(repo.cfg.Name, unit); err != nil {
-		return fmt.Errorf("forget %s: %w", unit, err)
-	}
 	r.opts.Log.Warn("a person let go of a unit", "unit", unit, "repository", repo.cfg.Name, "by", by)
 	return r.journal.update(func(tx *bbolt.Tx) error {
 		if err := supersede(tx, []*memory{m}, by+", who let go of it"); err != nil {
@@ -195,15 +190,11 @@ func (r *Runner) Forget(repository, unit, by string) error {
 // Destroy plans the end of an orphaned unit from the last commit that had it, in
 // a run that waits for approval.
 func (r *Runner) Destroy(ctx context.Context, repository, unit, by string) (Run, error) {
-	repo, m, err := r.departed(repository, unit)
+	repo, m, err := r.lockDeparted(repository, unit)
 	if err != nil {
 		return Run{}, fmt.Errorf("destroy %s: %w", unit, err)
 	}
-	repo.pass.Lock()
 	defer repo.pass.Unlock()
-	if _, m, err = r.departed(repo.cfg.Name, unit); err != nil {
-		return Run{}, fmt.Errorf("destroy %s: %w", unit, err)
-	}
 	p := &pass{r: r, repo: repo, mode: asked, done: map[string]bool{}}
 	if err := p.remember(); err != nil {
 		return Run{}, err
@@ -224,6 +215,23 @@ func (r *Runner) Destroy(ctx context.Context, repository, unit, by string) (Run,
 		return Run{}, err
 	}
 	return r.Show(p.made[0])
+}
+
+// lockDeparted finds a departed unit and keeps passes of its repository away; the
+// caller unlocks. It looks again after a pass that was under way: that one may
+// have brought the unit back.
+func (r *Runner) lockDeparted(name, unit string) (*repository, *memory, error) {
+	repo, _, err := r.departed(name, unit)
+	if err != nil {
+		return nil, nil, err
+	}
+	repo.pass.Lock()
+	_, m, err := r.departed(repo.cfg.Name, unit)
+	if err != nil {
+		repo.pass.Unlock()
+		return nil, nil, err
+	}
+	return repo, m, nil
 }
 
 // departed finds a unit that is known and that the branch no longer has.
