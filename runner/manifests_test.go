@@ -2,6 +2,7 @@ package runner
 
 import (
 	"context"
+	"os"
 	"strings"
 	"testing"
 
@@ -107,5 +108,37 @@ func TestManifestsWithoutAClusterStopTheCommit(t *testing.T) {
 	}
 	if len(runs[0].Units) != 0 {
 		t.Errorf("units were taken: %s", summary(runs))
+	}
+}
+
+func TestClusterThatAWorkspaceMade(t *testing.T) {
+	cluster := parts.ClusterForTest(t)
+	live := configMaps(t, cluster.Kubeconfig)
+	kubeconfig, err := os.ReadFile(cluster.Kubeconfig)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := newFixture(t, map[string]string{
+		"mooring.hcl":        "workspace \"cluster\" {\n  dir = \"cluster\"\n}\nmanifests \"made\" {\n  path       = \"apps\"\n  kubeconfig = workspace.cluster.outputs.kubeconfig\n}\n",
+		"cluster/main.tf":    "output \"kubeconfig\" {\n  value     = file(\"${path.module}/kubeconfig\")\n  sensitive = true\n}\n",
+		"cluster/kubeconfig": string(kubeconfig),
+		"apps/a.yaml":        "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: made-a\ndata:\n  v: one\n",
+	})
+	f.expect("cluster applied, made applied")
+	if got := data(t, live, "made-a")["v"]; got != "one" {
+		t.Errorf("made-a has %v", got)
+	}
+	f.git.Write("two", map[string]string{"apps/a.yaml": "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: made-a\ndata:\n  v: two\n"})
+	f.expect("made applied")
+	f.git.Write("a program instead of a credential", map[string]string{"cluster/kubeconfig": `apiVersion: v1
+kind: Config
+clusters: [{name: c, cluster: {server: "https://127.0.0.1:1"}}]
+contexts: [{name: c, context: {cluster: c, user: u}}]
+users: [{name: u, user: {exec: {apiVersion: client.authentication.k8s.io/v1, command: touch, args: [/tmp/never]}}}]
+current-context: c
+`})
+	runs := f.expect("cluster applied, made failed")
+	if e := runs[0].Unit("made").Error; !strings.Contains(e, "runs a program for its credentials, which is refused") {
+		t.Errorf("made failed because %q", e)
 	}
 }
