@@ -142,6 +142,7 @@ func (p *previewer) run(ctx context.Context, ids []string) (*Preview, error) {
 	for _, id := range ids {
 		run.Units = append(run.Units, UnitResult{ID: id, Kind: Kind(p.graph.Unit(id).Kind), Status: Queued})
 	}
+	p.readUpstreams(ctx, ids)
 	steps := graphSteps(p.graph, ids)
 	sortSteps(steps, p.graph)
 	p.opts.Observe(Event{Phase: PhaseBegin, Units: len(ids)})
@@ -153,6 +154,60 @@ func (p *previewer) run(ctx context.Context, ids []string) (*Preview, error) {
 	run.Finished, run.Seconds = &end, seconds(end.Sub(run.Started))
 	run.Settle()
 	return p.preview, nil
+}
+
+// readUpstreams takes the outputs of units that are not planned here, and that
+// planned ones refer to, from their state. One whose state cannot be read leaves
+// its outputs unknown: what needs them is deferred, and says so.
+func (p *previewer) readUpstreams(ctx context.Context, ids []string) {
+	planned := map[string]bool{}
+	for _, id := range ids {
+		planned[id] = true
+	}
+	for _, e := range p.graph.Edges {
+		if e.Why != "outputs" || !planned[e.To] || planned[e.From] {
+			continue
+		}
+		planned[e.From] = true // once
+		outs, err := p.readOutputs(ctx, p.graph.Unit(e.From))
+		if err != nil {
+			p.preview.Run.Notes = append(p.preview.Run.Notes, fmt.Sprintf("the outputs of %s are not known: %v", e.From, err))
+			continue
+		}
+		p.outputs[e.From] = outs
+	}
+}
+
+func (p *previewer) readOutputs(ctx context.Context, u *workspace.Unit) (map[string]workspace.Output, error) {
+	if u.Err != nil {
+		return nil, u.Err
+	}
+	env, initEnv := p.opts.environments()
+	spec, err := specWithoutVariables(ctx, p.tools, u, env, initEnv)
+	if err != nil {
+		return nil, err
+	}
+	spec.Repository, spec.Tree, spec.Skip = previewed, p.opts.Dir, p.opts.Skip
+	s, err := p.home.Open(ctx, spec)
+	if err != nil {
+		return nil, err
+	}
+	defer s.Close()
+	if err := s.Init(ctx, io.Discard); err != nil {
+		return nil, err
+	}
+	read, err := s.Outputs(ctx)
+	if err != nil {
+		return nil, err
+	}
+	outs := make(map[string]workspace.Output, len(read))
+	for name, o := range read {
+		outs[name] = workspace.Output{JSON: o.JSON, Type: o.Type, Sensitive: o.Sensitive}
+	}
+	if missesOutput(u, outs) {
+		return nil, errors.New("its state does not have them all: it is not applied yet")
+	}
+	return outs, nil
 }
 
 func (p *previewer) unit(ctx context.Context, id string) Status {

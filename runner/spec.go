@@ -41,10 +41,6 @@ func makeSpec(ctx context.Context, tools *terraform.Tools, u *workspace.Unit, ou
 	if err != nil {
 		return terraform.Spec{}, err
 	}
-	tool, err := tools.Find(ctx, u.Module.Tool, u.Module.RequiredVersion)
-	if err != nil {
-		return terraform.Spec{}, fmt.Errorf("%s: %w", cmp.Or(strings.Join(u.Module.RequiredAt, ", "), u.Dir), err)
-	}
 	variables := make(map[string]terraform.Variable, len(inputs))
 	for name, v := range inputs {
 		if v.Unknown {
@@ -52,13 +48,23 @@ func makeSpec(ctx context.Context, tools *terraform.Tools, u *workspace.Unit, ou
 		}
 		variables[name] = terraform.Variable{JSON: v.JSON, Sensitive: v.Sensitive}
 	}
+	spec, err := specWithoutVariables(ctx, tools, u, env, initEnv)
+	spec.Variables = variables
+	return spec, err
+}
+
+// specWithoutVariables is enough to read a state.
+func specWithoutVariables(ctx context.Context, tools *terraform.Tools, u *workspace.Unit, env, initEnv map[string]string) (terraform.Spec, error) {
+	tool, err := tools.Find(ctx, u.Module.Tool, u.Module.RequiredVersion)
+	if err != nil {
+		return terraform.Spec{}, fmt.Errorf("%s: %w", cmp.Or(strings.Join(u.Module.RequiredAt, ", "), u.Dir), err)
+	}
 	spec := terraform.Spec{
 		Key:        workspaceKey(u),
 		Dir:        u.Dir,
 		ModuleDirs: u.Module.ModuleDirs,
 		Workspace:  u.Workspace,
 		VarFiles:   u.VarFiles,
-		Variables:  variables,
 		InitInputs: u.Module.InitInputs,
 		Env:        env,
 		InitEnv:    initEnv,
