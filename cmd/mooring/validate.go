@@ -5,9 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"maps"
 	"os"
+	"path"
 	"path/filepath"
+	"strings"
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/spf13/cobra"
@@ -115,6 +118,9 @@ func (v *validation) repository(ctx context.Context, dir string) error {
 	if err != nil {
 		return err
 	}
+	if err := v.links(tree); err != nil {
+		return err
+	}
 	g, err := workspace.NewScanner(workspace.ScannerOptions{Clusters: v.clusters()}).Scan(ctx, tree)
 	if broken := new(workspace.ConfigError); errors.As(err, &broken) {
 		v.broken(broken)
@@ -131,6 +137,25 @@ func (v *validation) repository(ctx context.Context, dir string) error {
 		v.add(hcl.DiagWarning, w.File, w.Line, w.Message)
 	}
 	return nil
+}
+
+// links finds symbolic links that leave the repository: a commit with one is not
+// checked out.
+func (v *validation) links(tree *workspace.DirTree) error {
+	return tree.Walk(func(p string, mode fs.FileMode, _ string) error {
+		if mode&fs.ModeSymlink == 0 {
+			return nil
+		}
+		target, err := tree.ReadLink(p)
+		if err != nil {
+			return err
+		}
+		to := path.Join(path.Dir(p), target)
+		if path.IsAbs(target) || to == ".." || strings.HasPrefix(to, "../") {
+			v.add(hcl.DiagError, "", 0, fmt.Sprintf("%s: a symbolic link to %s leaves the repository: make it point inside, or remove it", p, target))
+		}
+		return nil
+	})
 }
 
 // clusters are the names that manifests may use; nil when they are not known.
