@@ -60,7 +60,7 @@ type Decision struct {
 type Summary struct {
 	Add, Change, Destroy int
 	Replace              int
-	Import, Forget, Move int
+	Forget               int
 	Other                int // actions that this Mooring does not know
 }
 
@@ -90,12 +90,6 @@ func Summarize(plan *tfjson.Plan) Summary {
 			s.Forget++
 		case !a.NoOp() && !a.Read():
 			s.Other++
-		}
-		if rc.Change.Importing != nil {
-			s.Import++
-		}
-		if rc.PreviousAddress != "" && rc.PreviousAddress != rc.Address {
-			s.Move++
 		}
 	}
 	return s

@@ -83,7 +83,7 @@ func TestSummaryCountsAsTerraformDoes(t *testing.T) {
 		&tfjson.ResourceChange{Mode: tfjson.DataResourceMode, Change: &tfjson.Change{Actions: tfjson.Actions{tfjson.ActionRead}}},
 		&tfjson.ResourceChange{Mode: tfjson.ManagedResourceMode, Address: "b", PreviousAddress: "a", Change: &tfjson.Change{Actions: noop, Importing: &tfjson.Importing{ID: "x"}}},
 	)
-	want := Summary{Add: 2, Change: 1, Destroy: 2, Replace: 1, Import: 1, Move: 1}
+	want := Summary{Add: 2, Change: 1, Destroy: 2, Replace: 1}
 	if diff := cmp.Diff(want, Summarize(p)); diff != "" {
 		t.Errorf("summary (-want +got):\n%s", diff)
 	}

@@ -43,17 +43,7 @@ func (p *pass) departures(ctx context.Context, allowed bool) (departures, error)
 			changed = append(changed, m)
 		}
 	}
-	here, leaving := 0, 0 // only what the last head still had counts
-	for _, m := range p.known {
-		if m.Departed == nil {
-			here++
-		}
-	}
-	for _, l := range left.Units {
-		if l.Fate != workspace.Moved && p.known[l.Unit.ID].Departed == nil {
-			leaving++
-		}
-	}
+	leaving, here := leavingNow(p.known, left)
 	for _, l := range left.Units {
 		m := p.known[l.Unit.ID]
 		if m.pristine() {
@@ -109,6 +99,22 @@ func (p *pass) departures(ctx context.Context, allowed bool) (departures, error)
 		}
 		return nil
 	})
+}
+
+// leavingNow counts the units that go with this head, and all that the last one
+// had. Moved ones stay, and what left long ago does not leave again.
+func leavingNow(known map[string]*memory, left workspace.Departures) (leaving, here int) {
+	for _, m := range known {
+		if m.Departed == nil {
+			here++
+		}
+	}
+	for _, l := range left.Units {
+		if l.Fate != workspace.Moved && known[l.Unit.ID].Departed == nil {
+			leaving++
+		}
+	}
+	return leaving, here
 }
 
 // rename carries what is known of a unit to its new name. The new one counts as

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/mooring-iac/mooring/e2e/githttp"
+	"github.com/mooring-iac/mooring/workspace"
 )
 
 // keeping is a root module whose state is a file outside the repository.
@@ -218,5 +219,17 @@ func edit(t *testing.T, path, old, new string) {
 	}
 	if err := os.WriteFile(path, []byte(changed), 0o600); err != nil {
 		t.Fatal(err)
+	}
+}
+
+func TestWhatLeavesNow(t *testing.T) {
+	known := map[string]*memory{"a": {}, "b": {}, "c": {}, "old": {Departed: &departed{Why: "orphaned"}}}
+	left := workspace.Departures{Units: []workspace.Departure{
+		{Unit: workspace.Known{ID: "a"}, Fate: workspace.Destroy},
+		{Unit: workspace.Known{ID: "b"}, Fate: workspace.Moved, To: "z"},
+		{Unit: workspace.Known{ID: "old"}, Fate: workspace.Orphaned},
+	}}
+	if leaving, here := leavingNow(known, left); leaving != 1 || here != 3 {
+		t.Errorf("%d of %d leave, want 1 of 3", leaving, here)
 	}
 }

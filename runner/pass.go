@@ -234,7 +234,7 @@ func (p *pass) changedSince(ctx context.Context) func(string) map[string]bool {
 			direct = everything()
 		} else {
 			var before *workspace.Graph
-			if contains(paths, workspace.ConfigFile) {
+			if slices.Contains(paths, workspace.ConfigFile) {
 				// Whose declaration changed? Without an answer, everybody's did.
 				before, _ = p.repo.scan(ctx, since)
 			}
@@ -333,5 +333,3 @@ func (repo *repository) checkout(ctx context.Context, commit string) (*mirror.Ch
 }
 
 func short(commit string) string { return commit[:min(7, len(commit))] }
-
-func contains(ids []string, id string) bool { return slices.Contains(ids, id) }

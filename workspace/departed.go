@@ -46,9 +46,6 @@ type Departure struct {
 // Departures are all units that are gone, by id.
 type Departures struct {
 	Units []Departure
-	// HeldWhole tells that more than half of the remembered units are gone, moved ones
-	// not counted: nothing of such a commit is carried out without a person.
-	HeldWhole bool
 }
 
 // Departed compares remembered units with a graph. It is pure.
@@ -74,7 +71,6 @@ func Departed(before []Known, g *Graph) Departures {
 		}
 	}
 	var out Departures
-	gone := 0
 	for _, known := range before {
 		if u := g.Unit(known.ID); u != nil && u.Kind == known.Kind {
 			continue
@@ -88,9 +84,6 @@ func Departed(before []Known, g *Graph) Departures {
 		} else {
 			d.decide(g, owner, unnamed)
 		}
-		if d.Fate != Moved {
-			gone++
-		}
 		out.Units = append(out.Units, d)
 	}
 	slices.SortFunc(out.Units, func(a, b Departure) int {
@@ -99,7 +92,6 @@ func Departed(before []Known, g *Graph) Departures {
 		}
 		return 1
 	})
-	out.HeldWhole = gone*2 > len(before)
 	return out
 }
 

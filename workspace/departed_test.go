@@ -15,9 +15,6 @@ func departures(d Departures) string {
 		}
 		out = append(out, s)
 	}
-	if d.HeldWhole {
-		out = append(out, "held whole")
-	}
 	return strings.Join(out, ", ")
 }
 
@@ -56,8 +53,8 @@ x: 1
 		{"another Terraform workspace", start, "-- mooring.hcl --\nworkspace \"net\" {\n  dir = \"a\"\n  workspace = \"prod\"\n}\n", "a orphaned"},
 		{"manifests removed", start, "-- k8s/x.yaml --\n", "k8s removed_manifests"},
 		{"manifests under another id", start, "-- mooring.hcl --\nmanifests \"apps\" {\n  path = \"k8s\"\n}\n", "k8s moved to apps"},
-		{"finding turned off", start, "-- mooring.hcl --\ndiscover = false\n", "a orphaned, b orphaned, c orphaned, d orphaned, k8s removed_manifests, held whole"},
-		{"more than half removed", start, "-- a/main.tf --\n-- b/main.tf --\n-- c/main.tf --\n", "a destroy, b destroy, c destroy, held whole"},
+		{"finding turned off", start, "-- mooring.hcl --\ndiscover = false\n", "a orphaned, b orphaned, c orphaned, d orphaned, k8s removed_manifests"},
+		{"more than half removed", start, "-- a/main.tf --\n-- b/main.tf --\n-- c/main.tf --\n", "a destroy, b destroy, c destroy"},
 		{"exactly half is not more", start + "-- e/main.tf --\n# e\n", "-- a/main.tf --\n-- b/main.tf --\n-- c/main.tf --\n", "a destroy, b destroy, c destroy"},
 		{"moves are not removals", start, "-- mooring.hcl --\nworkspace \"one\" {\n  dir = \"a\"\n}\nworkspace \"two\" {\n  dir = \"b\"\n}\nworkspace \"three\" {\n  dir = \"c\"\n}\n", "a moved to one, b moved to two, c moved to three"},
 		{"a new unit of the same backend that does not tell its key", start, "-- a/main.tf --\n-- e/main.tf --\nterraform {\n  backend \"s3\" {}\n}\n", "a orphaned"},
