@@ -15,7 +15,7 @@ import (
 func FromEnv(env map[string]string) []string {
 	var found []string
 	for name, value := range env {
-		found = append(found, password(value)...)
+		found = append(found, userinfo(name, value)...)
 		if isPlace(name, value) {
 			continue
 		}
@@ -41,21 +41,27 @@ var (
 	switches = []string{"true", "false", "enabled", "disabled", "enable", "disable", "always", "never", "default"}
 )
 
-// password is the password in an address, as it is and as the address has it.
-func password(value string) []string {
+// userinfo is the password in an address, as it is and as the address has it; without
+// one, a user that is long enough for a token.
+func userinfo(name, value string) []string {
 	_, rest, ok := strings.Cut(value, "://")
 	if !ok {
-		return nil
+		if !strings.HasSuffix(strings.ToUpper(name), "_PROXY") {
+			return nil
+		}
+		rest = value // a proxy needs no scheme
 	}
 	// By hand: url.Parse refuses addresses that programs take.
 	authority, _, _ := strings.Cut(rest, "?")
-	if at := strings.LastIndex(authority, "@"); at >= 0 {
-		authority = authority[:at]
-	} else {
+	at := strings.LastIndex(authority, "@")
+	if at < 0 {
 		return nil
 	}
-	_, written, ok := strings.Cut(authority, ":")
-	if !ok || len(written) < shortest {
+	user, written, _ := strings.Cut(authority[:at], ":")
+	if written == "" && len(user) >= 16 {
+		written = user
+	}
+	if len(written) < shortest {
 		return nil
 	}
 	found := []string{written}

@@ -24,18 +24,19 @@ const (
 	overlap = 15
 	// long is the length in bytes from which a secret is not thought to be in a URL.
 	long = 512
-	// huge is the length in bytes from which a secret is hidden in fewer forms, or the
-	// matcher would take more memory than the rest of the program.
-	huge = 64 << 10
+	// huge is the length in bytes from which a secret is hidden in the commonest forms
+	// alone, and budget the length of all together from which the longest are: a matcher
+	// for all forms takes up to 300 times the memory of the secret.
+	huge, budget = 64 << 10, 256 << 10
 )
 
-// formsOf is how text may have a secret, see the package documentation.
-func formsOf(secret string) []string {
+// formsOf is how text may have a secret, in all forms or in the commonest alone; see the
+// package documentation.
+func formsOf(secret string, all bool) []string {
 	s := strings.TrimSpace(secret)
 	if len(s) < shortest {
 		return nil
 	}
-	all := len(s) < huge
 	forms := encodings(s, all)
 	if all {
 		// With its space, which decides how base64 ends.
@@ -45,7 +46,7 @@ func formsOf(secret string) []string {
 		forms = append(forms, encodings(strings.ReplaceAll(s, "\r\n", "\n"), false)...)
 	}
 	for _, line := range lines(s) {
-		forms = append(forms, characters(line, quoted)...)
+		forms = append(forms, characters(line, quotes(all))...)
 	}
 	for _, leaf := range embedded(s) {
 		if leaf = strings.TrimSpace(leaf); len(leaf) >= longEnough {
@@ -60,22 +61,19 @@ func formsOf(secret string) []string {
 
 // encodings is s in all encodings, or in the commonest.
 func encodings(s string, all bool) []string {
-	forms := characters(s, quoted)
+	forms := characters(s, quotes(all))
+	if !all {
+		// Windows begin in threes, so that one of three is enough.
+		return append(forms, windows(s, func(w string) []string { return middles(w)[:1] })...)
+	}
 	inner := quoted(s)[:3] // as it is, and in JSON: what is put into base64
 	slices.Sort(inner)
 	for _, in := range slices.Compact(inner) {
-		if all {
-			forms = append(forms, windows(in, middles)...)
-		} else {
-			// Windows begin in threes, so that one of three is enough.
-			forms = append(forms, windows(in, func(w string) []string { return middles(w)[:1] })...)
-		}
+		forms = append(forms, windows(in, middles)...)
 	}
-	if all {
-		forms = append(forms, windows(s, base64s)...)
-		forms = append(forms, characters(s, escaped)...)
-	}
-	if all && len(s) >= longEnough {
+	forms = append(forms, windows(s, base64s)...)
+	forms = append(forms, characters(s, escaped)...)
+	if len(s) >= longEnough {
 		forms = append(forms, windows(s, hexes)...)
 	}
 	return forms
@@ -111,6 +109,13 @@ func characters(s string, encode func(string) []string) []string {
 		}
 		return encode(w)
 	})
+}
+
+func quotes(all bool) func(string) []string {
+	if all {
+		return quoted
+	}
+	return func(s string) []string { return []string{s, inJSON(s, false), inJSON(s, true)} }
 }
 
 // quoted is s as it is and in quotes, without them: JSON with < as it is and as Go and

@@ -1,6 +1,7 @@
 package redact
 
 import (
+	"cmp"
 	"encoding/json"
 	"io"
 	"maps"
@@ -80,9 +81,15 @@ func (r *Redactor) current() *matcher {
 	if m := r.matcher.Load(); m != nil {
 		return m
 	}
+	// The longest lose forms first when all together are too much.
+	secrets := slices.SortedFunc(maps.Keys(r.secrets), func(a, b string) int {
+		return cmp.Or(cmp.Compare(len(a), len(b)), strings.Compare(a, b))
+	})
 	var forms []string
-	for s := range r.secrets {
-		forms = append(forms, formsOf(s)...)
+	total := 0
+	for _, s := range secrets {
+		total += len(s)
+		forms = append(forms, formsOf(s, len(s) < huge && total < budget)...)
 	}
 	if len(forms) > 0 {
 		// Its own text is a form, so that what is redacted twice looks as if it were once
