@@ -161,11 +161,13 @@ cluster "here" {
 }
 
 // Each source is a whole file; want are "line: summary" of every diagnostic.
-var mistakes = []struct {
+type mistake struct {
 	name, src string
 	want      []string
 	says      string // part of what is printed
-}{
+}
+
+var mistakes = []mistake{
 	{"unknown argument", "data_dir = \"d\"\npubic_url = \"http://x\"", []string{"2: Unsupported argument"}, `Did you mean "public_url"?`},
 	{"unknown block", "data_dir = \"d\"\nrepositry \"x\" {}", []string{"2: Unsupported block type"}, `Did you mean "repository"?`},
 	{"unknown in a repository", "data_dir = \"d\"\nrepository \"a\" {\n  url = \"u\"\n  brunch = \"x\"\n}", []string{"4: Unsupported argument"}, `Did you mean "branch"?`},
@@ -206,8 +208,21 @@ var mistakes = []struct {
 }
 
 func TestMistakesAreSaidAllAtOnce(t *testing.T) {
-	env := vars(map[string]string{"CANARY": "canary"})
-	for _, m := range mistakes {
+	checkMistakesOf(t, vars(map[string]string{"CANARY": "canary"}), mistakes)
+}
+
+// checkMistakes is for sources that say what comes after data_dir, on line 1.
+func checkMistakes(t *testing.T, env Lookup, all []mistake) {
+	t.Helper()
+	for i := range all {
+		all[i].src = "data_dir = \"d\"\n" + all[i].src
+	}
+	checkMistakesOf(t, env, all)
+}
+
+func checkMistakesOf(t *testing.T, env Lookup, all []mistake) {
+	t.Helper()
+	for _, m := range all {
 		t.Run(m.name, func(t *testing.T) {
 			config, files, diags := Parse("server.hcl", []byte(m.src), env)
 			var got []string
