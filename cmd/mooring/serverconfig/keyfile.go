@@ -15,6 +15,10 @@ func (d *decoder) keyFile(a *hcl.Attribute) string {
 	if p == "" {
 		return ""
 	}
+	if ageKey.MatchString(p) {
+		d.fail(a.Expr.Range(), "Secret in the file", "key_file is the path of a file that holds the key, not the key itself.")
+		return ""
+	}
 	info, err := os.Stat(p)
 	switch {
 	case err != nil:

@@ -53,6 +53,12 @@ func TestSizesAndAges(t *testing.T) {
 	}
 }
 
+func TestKeyInPlaceOfItsFileIsNotShown(t *testing.T) {
+	checkMistakes(t, noEnv, []mistake{
+		{"the key itself", `key_file = "AGE-SECRET-KEY-1canary"`, []string{"2: Secret in the file"}, "path of a file"},
+	})
+}
+
 func TestKeyFile(t *testing.T) {
 	dir := t.TempDir()
 	for _, c := range []struct {

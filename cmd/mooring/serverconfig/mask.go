@@ -23,7 +23,10 @@ var plain = map[string]bool{
 // of which the names alone are.
 var environmentKeys = map[string]bool{"env": true, "init_env": true, "plan_env": true, "apply_env": true}
 
-var userinfo = regexp.MustCompile(`://[^/@\s"]*:([^/@\s"]*)@`)
+var (
+	userinfo = regexp.MustCompile(`://[^/@\s"]*:([^/@\s"]*)@`)
+	ageKey   = regexp.MustCompile(`(?i)AGE-SECRET-KEY-[0-9A-Z-]*`) // in key_file, in place of its path
+)
 
 // Mask returns the source with everything overwritten that may be a secret:
 // the values of arguments that are not known to be harmless, and passwords in
@@ -50,6 +53,9 @@ func Mask(src []byte) []byte {
 	}
 	for _, m := range userinfo.FindAllSubmatchIndex(src, -1) {
 		blot(out, hcl.Range{Start: hcl.Pos{Byte: m[2]}, End: hcl.Pos{Byte: m[3]}})
+	}
+	for _, m := range ageKey.FindAllIndex(src, -1) {
+		blot(out, hcl.Range{Start: hcl.Pos{Byte: m[0]}, End: hcl.Pos{Byte: m[1]}})
 	}
 	return out
 }
