@@ -36,15 +36,15 @@ func Mask(src []byte) []byte {
 	out := bytes.Clone(src)
 	tokens, _ := hclsyntax.LexConfig(src, "", hcl.InitialPos)
 	for i := 0; i+1 < len(tokens); i++ {
-		name := string(tokens[i].Bytes)
-		if tokens[i].Type != hclsyntax.TokenIdent || tokens[i+1].Type != hclsyntax.TokenEqual || plain[name] {
+		if tokens[i].Type != hclsyntax.TokenIdent || tokens[i+1].Type != hclsyntax.TokenEqual || plain[string(tokens[i].Bytes)] {
 			continue
 		}
+		listed := environmentKeys[string(tokens[i].Bytes)]
 		from := i + 2
 		end := from + expressionLength(tokens[from:])
 		switch value := tokens[from:end]; {
-		case environmentKeys[name] && isNames(value):
-		case environmentKeys[name]:
+		case listed && isNames(value): // shown
+		case listed:
 			maskObject(out, value)
 		default:
 			maskValue(out, value)
