@@ -28,15 +28,46 @@ type Options struct {
 	// in * for a prefix. InitEnv reaches init alone: tokens of private registries
 	// and Git credentials for module sources.
 	Env, InitEnv []string
-	Environ      []string // the server's environment as KEY=value; nil is none
+	// PlanEnv reaches everything but apply (init, plan, show, state pull, output),
+	// ApplyEnv reaches apply, force-unlock and state push alone: names as in Env.
+	// The values are variables that are set besides; they win over what is passed on.
+	PlanEnv, ApplyEnv       []string
+	PlanValues, ApplyValues map[string]string
+	Environ                 []string // the server's environment as KEY=value; nil is none
 
 	ToolPath    string // a Terraform to use before those on PATH; "" is none
 	CLIConfig   string // a Terraform CLI configuration file; "" is an empty one of our own
 	ReleasesURL string // where Terraform is installed from; "" is HashiCorp's server
 	ReleasesKey string // armored public key of that server; "" is HashiCorp's
 
+	Sandbox  SandboxOptions
+	Timeouts TimeoutOptions
+	MinFree  uint64 // bytes that the disk must have left before an apply; 0 is 64 MiB
+	Keep     KeepOptions
+	KeyFile  string // an age identity file; "" is mooring.key in DataDir, made when absent
+
 	Repositories []RepositoryConfig
 	Clusters     []ClusterConfig
+}
+
+// SandboxOptions say how Terraform is kept apart from the rest of the machine.
+type SandboxOptions struct {
+	Mode        string   // "auto", "required" or "off"; "" is auto
+	Read, Write []string // absolute paths that Terraform sees besides its own
+}
+
+// TimeoutOptions are how long one Terraform command may take. Below 0 there is no limit.
+type TimeoutOptions struct {
+	Init  time.Duration // 0 is 15 minutes
+	Plan  time.Duration // 0 is an hour
+	Apply time.Duration // 0 is no limit
+}
+
+// KeepOptions bound what is kept of runs that ended.
+type KeepOptions struct {
+	Runs int           // 0 is 1000
+	Age  time.Duration // 0 is 90 days
+	Size uint64        // bytes; 0 is 10 GiB
 }
 
 // ApplyMode says when a repository's plans are applied.
@@ -71,6 +102,9 @@ type RepositoryConfig struct {
 	HoldDirect bool           // direct_push = "hold": every change that reaches the branch waits
 	Env        []string       // added to the server's
 	InitEnv    []string
+
+	PlanEnv, ApplyEnv       []string          // added to the server's
+	PlanValues, ApplyValues map[string]string // added to the server's; these win
 }
 
 // ClusterConfig is one Kubernetes cluster that manifest sets may name.

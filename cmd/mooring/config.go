@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/hashicorp/hcl/v2"
 
@@ -54,7 +55,16 @@ func (a *app) options(cfg *serverconfig.Config) runner.Options {
 		InitEnv:     cfg.InitEnv,
 		Environ:     a.environ,
 		ToolPath:    cfg.Terraform.Path,
+		PlanEnv:     cfg.PlanEnv,
+		ApplyEnv:    cfg.ApplyEnv,
+		PlanValues:  cfg.PlanValues,
+		ApplyValues: cfg.ApplyValues,
 		CLIConfig:   cfg.CLIConfig,
+		Sandbox:     runner.SandboxOptions{Mode: cfg.Sandbox.Mode, Read: cfg.Sandbox.Read, Write: cfg.Sandbox.Write},
+		Timeouts:    runner.TimeoutOptions{Init: limit(cfg.Timeouts.Init), Plan: limit(cfg.Timeouts.Plan), Apply: cfg.Timeouts.Apply},
+		MinFree:     cfg.MinFree,
+		Keep:        runner.KeepOptions{Runs: cfg.Keep.Runs, Age: cfg.Keep.Age, Size: cfg.Keep.Size},
+		KeyFile:     cfg.KeyFile,
 		ReleasesURL: cfg.Terraform.ReleasesURL,
 		ReleasesKey: cfg.Terraform.PublicKey,
 	}
@@ -63,11 +73,19 @@ func (a *app) options(cfg *serverconfig.Config) runner.Options {
 			Name: r.Name, URL: r.URL, Branch: r.Branch,
 			Username: r.Username, Token: r.Token, SSHKey: r.SSHKey, Passphrase: r.SSHKeyPassphrase, KnownHosts: r.KnownHosts, CABundle: r.CABundle,
 			Poll: r.Poll, Apply: runner.ApplyMode(r.Apply), AutoApply: policies.Level(r.AutoApply), HoldDirect: r.DirectPush == "hold",
-			Env: r.Env, InitEnv: r.InitEnv,
+			Env: r.Env, InitEnv: r.InitEnv, PlanEnv: r.PlanEnv, ApplyEnv: r.ApplyEnv, PlanValues: r.PlanValues, ApplyValues: r.ApplyValues,
 		})
 	}
 	for _, c := range cfg.Clusters {
 		o.Clusters = append(o.Clusters, runner.ClusterConfig{Name: c.Name, Kubeconfig: c.Kubeconfig, Context: c.Context, InCluster: c.InCluster, Default: c.Default, AllowExec: c.AllowExec})
 	}
 	return o
+}
+
+// limit says to the runner that the file asks for none: there 0 is the default.
+func limit(t time.Duration) time.Duration {
+	if t == 0 {
+		return -1
+	}
+	return t
 }

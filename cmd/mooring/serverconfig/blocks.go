@@ -8,8 +8,8 @@ import (
 
 var terraformSchema = attributes("path", "releases_url", "public_key")
 
-func (d *decoder) terraform(body hcl.Body) Terraform {
-	at := d.content(body, terraformSchema).Attributes
+func (d *decoder) terraform(b *hcl.Block) Terraform {
+	at := d.single(b, terraformSchema)
 	return Terraform{
 		Path:        d.existing(at["path"]),
 		ReleasesURL: d.httpURL(at["releases_url"]),
@@ -43,13 +43,14 @@ func (d *decoder) cluster(b *hcl.Block) Cluster {
 var repositorySchema = &hcl.BodySchema{
 	Attributes: append([]hcl.AttributeSchema{{Name: "url", Required: true}}, attributes(
 		"branch", "poll", "apply", "auto_apply", "require", "direct_push", "username", "token", "ssh_key",
-		"ssh_key_passphrase", "known_hosts", "ca_bundle", "env", "init_env").Attributes...),
+		"ssh_key_passphrase", "known_hosts", "ca_bundle", "env", "init_env", "plan_env", "apply_env").Attributes...),
 	Blocks: []hcl.BlockHeaderSchema{{Type: "forge", LabelNames: []string{"kind"}}},
 }
 
-func (d *decoder) repository(b *hcl.Block) Repository {
+func (d *decoder) repository(b *hcl.Block, server environments) Repository {
 	content := d.content(b.Body, repositorySchema)
 	at := content.Attributes
+	env := d.environments(at)
 	r := Repository{
 		Name:             b.Labels[0],
 		URL:              d.gitURL(at["url"]),
@@ -59,8 +60,12 @@ func (d *decoder) repository(b *hcl.Block) Repository {
 		AutoApply:        d.oneOf(at["auto_apply"], "no_destroy", "always", "never"),
 		DirectPush:       d.oneOf(at["direct_push"], "apply", "hold"),
 		Require:          d.require(at["require"]),
-		Env:              d.envNames(at["env"]),
-		InitEnv:          d.envNames(at["init_env"]),
+		Env:              env.env.names,
+		InitEnv:          env.init.names,
+		PlanEnv:          env.plan.names,
+		ApplyEnv:         env.apply.names,
+		PlanValues:       env.plan.values,
+		ApplyValues:      env.apply.values,
 		Username:         d.login(at["username"]),
 		Token:            d.secret(at["token"]),
 		SSHKey:           []byte(d.secretBytes(at["ssh_key"])),
@@ -69,6 +74,9 @@ func (d *decoder) repository(b *hcl.Block) Repository {
 		CABundle:         d.pem(at["ca_bundle"]),
 	}
 	d.credentials(r, at)
+	d.applyAlone(env.apply, env)
+	d.applyAlone(env.apply, server)
+	d.applyAlone(server.apply, env)
 	for i, f := range content.Blocks {
 		if i > 0 {
 			d.fail(f.DefRange, "Two forges", fmt.Sprintf("Repository %q has a forge block already at %s.", r.Name, place(content.Blocks[0].DefRange)))

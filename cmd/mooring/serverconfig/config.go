@@ -5,15 +5,24 @@ import "time"
 // Config is what a server.hcl says, with its defaults filled in and every path
 // absolute.
 type Config struct {
-	Path         string        // the file it was read from, absolute
-	DataDir      string        // holds the database, mirrors, checkouts and local state
-	Listen       string        // host:port of the web listener; "" starts none
-	PublicURL    string        // what links use; "" when not set
-	Parallel     int           // units at once over all repositories; 0 leaves it to the runner
-	Grace        time.Duration // how long running applies may take once Mooring is told to stop
-	Env          []string      // names or PREFIX_* of the environment that Terraform may see
-	InitEnv      []string      // the same, for terraform init alone
-	CLIConfig    string        // Terraform's CLI configuration file; "" for none
+	Path         string            // the file it was read from, absolute
+	DataDir      string            // holds the database, mirrors, checkouts and local state
+	Listen       string            // host:port of the web listener; "" starts none
+	PublicURL    string            // what links use; "" when not set
+	Parallel     int               // units at once over all repositories; 0 leaves it to the runner
+	Grace        time.Duration     // how long running applies may take once Mooring is told to stop
+	Env          []string          // names or PREFIX_* of the environment that Terraform may see
+	InitEnv      []string          // the same, for terraform init alone
+	PlanEnv      []string          // the same, for everything but apply
+	ApplyEnv     []string          // the same, for apply alone
+	PlanValues   map[string]string // variables that plan_env sets itself, over those that are passed on
+	ApplyValues  map[string]string // the same for apply_env
+	CLIConfig    string            // Terraform's CLI configuration file; "" for none
+	Sandbox      Sandbox
+	Timeouts     Timeouts
+	MinFree      uint64 // bytes that the disk must have left before an apply
+	Keep         Keep
+	KeyFile      string // an age identity, absolute; "" for Mooring's own in DataDir
 	Terraform    Terraform
 	Repositories []Repository // in the file's order
 	Clusters     []Cluster    // in the file's order
@@ -38,6 +47,11 @@ type Repository struct {
 	Require    []string
 	Env        []string // added to the server's
 	InitEnv    []string // added to the server's
+	PlanEnv    []string // added to the server's
+	ApplyEnv   []string // added to the server's
+
+	PlanValues  map[string]string // added to the server's; here they win
+	ApplyValues map[string]string // added to the server's; here they win
 
 	Username         string
 	Token            string

@@ -15,8 +15,15 @@ func FuzzParse(f *testing.F) {
 		f.Add([]byte(m.src))
 	}
 	f.Add([]byte("data_dir = \"d\"\nrepository \"a\" {\n url = <<X\nhttps://a:b@c\nX\n token = <<-Y\n  abc\n  Y\n}"))
+	f.Add([]byte("data_dir = \"d\"\nplan_env = {\n A = env(\"X\"), \"B\" : \"${env(\"X\")}\"\n}\napply_env = { A = env(\"X\") }\nsandbox {\n read = [\"~/x\"]\n}"))
+	f.Add([]byte("data_dir = \"d\"\nmin_free = \"1GiB\"\nkeep {\n age = \"9d\"\n}\ntimeouts {\n plan = \"0\"\n}\nkey_file = \"k\""))
 	const value = "zq7canary"
-	env := func(string) (string, bool) { return value, true }
+	env := func(name string) (string, bool) {
+		if name == "HOME" { // paths are shown
+			return "/home/nobody", true
+		}
+		return value, true
+	}
 	f.Fuzz(func(t *testing.T, src []byte) {
 		if bytes.Contains(src, []byte("zq7")) || bytes.Contains(src, []byte("file(")) {
 			t.Skip("the canary is the environment's alone, and files are not for a fuzzer")

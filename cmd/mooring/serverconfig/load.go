@@ -40,7 +40,7 @@ func Parse(path string, src []byte, env Lookup) (*Config, map[string]*hcl.File, 
 	if err != nil {
 		return nil, files, diags.Append(&hcl.Diagnostic{Severity: hcl.DiagError, Summary: "Cannot find the current directory", Detail: err.Error()})
 	}
-	d := &decoder{dir: filepath.Dir(abs), env: env}
+	d := &decoder{file: abs, dir: filepath.Dir(abs), env: env}
 	// A file with syntax errors is decoded as far as it could be read, so that
 	// the other mistakes in it are named in the same go.
 	c := d.root(file.Body)
@@ -96,10 +96,11 @@ func readFile(path string) ([]byte, error) {
 var rootSchema = &hcl.BodySchema{
 	Attributes: []hcl.AttributeSchema{
 		{Name: "data_dir", Required: true}, {Name: "listen"}, {Name: "public_url"}, {Name: "parallel"}, {Name: "grace"},
-		{Name: "env"}, {Name: "init_env"}, {Name: "cli_config"},
+		{Name: "env"}, {Name: "init_env"}, {Name: "plan_env"}, {Name: "apply_env"}, {Name: "cli_config"},
+		{Name: "sandbox"}, {Name: "min_free"}, {Name: "key_file"},
 	},
 	Blocks: []hcl.BlockHeaderSchema{
-		{Type: "terraform"},
+		{Type: "terraform"}, {Type: "sandbox"}, {Type: "timeouts"}, {Type: "keep"},
 		{Type: "repository", LabelNames: []string{"name"}},
 		{Type: "cluster", LabelNames: []string{"name"}},
 	},
@@ -109,31 +110,40 @@ func (d *decoder) root(body hcl.Body) *Config {
 	content, diags := body.Content(rootSchema)
 	d.diags = append(d.diags, diags...)
 	at := content.Attributes
+	env := d.environments(at)
 	c := &Config{
 		DataDir:   d.path(at["data_dir"]),
 		Listen:    d.listen(at["listen"]),
 		PublicURL: d.httpURL(at["public_url"]),
 		Parallel:  d.whole(at["parallel"], 1, 1024),
 		Grace:     d.duration(at["grace"], DefaultGrace, 0),
-		Env:       d.envNames(at["env"]),
-		InitEnv:   d.envNames(at["init_env"]),
+		Env:       env.env.names,
+		InitEnv:   env.init.names,
+		PlanEnv:   env.plan.names,
+		ApplyEnv:  env.apply.names,
 		CLIConfig: d.existing(at["cli_config"]),
+		MinFree:   d.size(at["min_free"], DefaultMinFree),
+		KeyFile:   d.keyFile(at["key_file"]),
+
+		PlanValues:  env.plan.values,
+		ApplyValues: env.apply.values,
 	}
+	d.applyAlone(env.apply, env)
+	blocks := content.Blocks.ByType()
+	c.Timeouts = d.timeouts(d.one(blocks["timeouts"]))
+	c.Keep = d.keep(d.one(blocks["keep"]))
+	c.Terraform = d.terraform(d.one(blocks["terraform"]))
+	sandbox, listed := d.sandbox(at["sandbox"], blocks["sandbox"])
+	c.Sandbox = sandbox
 	seen := map[string]hcl.Range{}
 	var defaultCluster *hcl.Block
 	for _, b := range content.Blocks {
-		if b.Type != "terraform" && !d.fresh(seen, b) {
+		if len(b.Labels) > 0 && !d.fresh(seen, b) {
 			continue
 		}
 		switch b.Type {
-		case "terraform":
-			if first, twice := seen["terraform"]; twice {
-				d.fail(b.DefRange, "Duplicate terraform block", fmt.Sprintf("There is one already at %s.", place(first)))
-			}
-			seen["terraform"] = b.DefRange
-			c.Terraform = d.terraform(b.Body)
 		case "repository":
-			c.Repositories = append(c.Repositories, d.repository(b))
+			c.Repositories = append(c.Repositories, d.repository(b, env))
 		case "cluster":
 			cluster := d.cluster(b)
 			if cluster.Default && defaultCluster != nil {
@@ -144,7 +154,20 @@ func (d *decoder) root(body hcl.Body) *Config {
 			c.Clusters = append(c.Clusters, cluster)
 		}
 	}
+	d.checkShown(listed, c)
+	d.showMirrors(at["cli_config"], c)
 	return c
+}
+
+// one returns the only block of a type that may stand once, nil for none.
+func (d *decoder) one(blocks hcl.Blocks) *hcl.Block {
+	if len(blocks) == 0 {
+		return nil
+	}
+	for _, b := range blocks[1:] {
+		d.fail(b.DefRange, fmt.Sprintf("Duplicate %s block", b.Type), fmt.Sprintf("There is one already at %s.", place(blocks[0].DefRange)))
+	}
+	return blocks[0]
 }
 
 // A name becomes a directory below data_dir, a metric's label and a word on the

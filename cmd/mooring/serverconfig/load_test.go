@@ -15,8 +15,8 @@ import (
 
 func noEnv(string) (string, bool) { return "", false }
 
-func envOf(vars map[string]string) Lookup {
-	return func(name string) (string, bool) { v, ok := vars[name]; return v, ok }
+func vars(set map[string]string) Lookup {
+	return func(name string) (string, bool) { v, ok := set[name]; return v, ok }
 }
 
 // printed is what a person would see of the diagnostics.
@@ -39,6 +39,8 @@ func TestLoadFillsInDefaults(t *testing.T) {
 	}
 	want := &Config{
 		Path: path, DataDir: filepath.Join(dir, "data"), Grace: 2 * time.Minute,
+		Sandbox: Sandbox{Mode: "auto"}, Timeouts: Timeouts{Init: 15 * time.Minute, Plan: time.Hour}, MinFree: 64 << 20,
+		Keep: Keep{Runs: 1000, Age: 90 * 24 * time.Hour, Size: 10 << 30},
 		Repositories: []Repository{{
 			Name: "infra", URL: filepath.Join(filepath.Dir(dir), "infra"), Poll: 30 * time.Second,
 			Apply: "after_merge", AutoApply: "no_destroy", DirectPush: "apply", SSHKey: []byte{},
@@ -51,8 +53,13 @@ func TestLoadFillsInDefaults(t *testing.T) {
 
 func TestLoadReadsEverything(t *testing.T) {
 	dir := t.TempDir()
-	for name, text := range map[string]string{"key": "PRIVATE\nKEY\n", "known_hosts": "h k\n", "kube": "x", "tfrc": "x", "ca.pem": "-----BEGIN CERTIFICATE-----\nMAA=\n-----END CERTIFICATE-----\n"} {
+	for name, text := range map[string]string{"key": "PRIVATE\nKEY\n", "known_hosts": "h k\n", "kube": "x", "tfrc": "x", "mooring.key": "# age\nAGE-SECRET-KEY-1XYZ\n", "creds.json": "{\n}\n", "ca.pem": "-----BEGIN CERTIFICATE-----\nMAA=\n-----END CERTIFICATE-----\n"} {
 		write(t, filepath.Join(dir, name), text, 0o600)
+	}
+	for _, sub := range []string{"modules", "scratch"} {
+		if err := os.Mkdir(filepath.Join(dir, sub), 0o700); err != nil {
+			t.Fatal(err)
+		}
 	}
 	path := filepath.Join(dir, "server.hcl")
 	write(t, path, `
@@ -63,7 +70,30 @@ parallel   = 4
 grace      = "45s"
 env        = ["AWS_*", "HTTPS_PROXY"]
 init_env   = ["TF_TOKEN_*"]
+plan_env   = ["PLAN_*"]
+apply_env  = {
+  AWS_ACCESS_KEY_ID = env("APPLY_KEY") # another one than plan's
+  "CREDENTIALS"     : file("creds.json"), REGION = "eu-1"
+  EMPTY             = ""
+}
 cli_config = "tfrc"
+min_free   = 67108865
+key_file   = "mooring.key"
+sandbox {
+  mode  = "required"
+  read  = ["modules"]
+  write = ["scratch"]
+}
+timeouts {
+  init  = "10m"
+  plan  = "0"
+  apply = "2h"
+}
+keep {
+  runs = 10
+  age  = "7d"
+  size = "1GB"
+}
 terraform {
   releases_url = "http://127.0.0.1:9"
 }
@@ -80,6 +110,8 @@ repository "infra" {
   ssh_key_passphrase = env("PASS")
   known_hosts        = "known_hosts"
   env                = ["X"]
+  plan_env           = { TOKEN = env("TOKEN") }
+  apply_env          = ["APPLY_*"]
 }
 repository "https" {
   url       = "https://git.example.com/acme/infra.git"
@@ -96,20 +128,25 @@ cluster "here" {
   in_cluster = true
 }
 `, 0o600)
-	got, files, diags := Load(path, envOf(map[string]string{"USER_NAME": "git", "PASS": "p", "TOKEN": "t0ken\n"}))
+	got, files, diags := Load(path, vars(map[string]string{"APPLY_KEY": "AKIA", "USER_NAME": "git", "PASS": "p", "TOKEN": "t0ken\n"}))
 	if len(diags) > 0 {
 		t.Fatal(printed(t, files, diags))
 	}
 	ca, _ := os.ReadFile(filepath.Join(dir, "ca.pem"))
 	want := &Config{
 		Path: path, DataDir: "/var/lib/mooring", Listen: "127.0.0.1:4141", PublicURL: "https://mooring.example.com", Parallel: 4, Grace: 45 * time.Second,
-		Env: []string{"AWS_*", "HTTPS_PROXY"}, InitEnv: []string{"TF_TOKEN_*"}, CLIConfig: filepath.Join(dir, "tfrc"),
+		Env: []string{"AWS_*", "HTTPS_PROXY"}, InitEnv: []string{"TF_TOKEN_*"}, PlanEnv: []string{"PLAN_*"},
+		ApplyValues: map[string]string{"AWS_ACCESS_KEY_ID": "AKIA", "CREDENTIALS": "{\n}", "REGION": "eu-1", "EMPTY": ""}, MinFree: 67108865, KeyFile: filepath.Join(dir, "mooring.key"),
+		Sandbox:  Sandbox{Mode: "required", Read: []string{filepath.Join(dir, "modules")}, Write: []string{filepath.Join(dir, "scratch")}},
+		Timeouts: Timeouts{Init: 10 * time.Minute, Apply: 2 * time.Hour}, Keep: Keep{Runs: 10, Age: 7 * 24 * time.Hour, Size: 1e9},
+		CLIConfig: filepath.Join(dir, "tfrc"),
 		Terraform: Terraform{ReleasesURL: "http://127.0.0.1:9"},
 		Repositories: []Repository{
 			{
 				Name: "infra", URL: "git@git.example.com:acme/infra.git", Branch: "main", Poll: time.Minute, Apply: "never", AutoApply: "always", DirectPush: "hold",
 				Require: []string{"approved", "policies"}, Username: "git", SSHKey: []byte("PRIVATE\nKEY\n"), SSHKeyPassphrase: "p",
 				KnownHosts: filepath.Join(dir, "known_hosts"), Env: []string{"X"},
+				PlanValues: map[string]string{"TOKEN": "t0ken"}, ApplyEnv: []string{"APPLY_*"},
 			},
 			{
 				Name: "https", URL: "https://git.example.com/acme/infra.git", Poll: DefaultPoll, Apply: "after_merge", AutoApply: "no_destroy", DirectPush: "apply",
@@ -124,11 +161,13 @@ cluster "here" {
 }
 
 // Each source is a whole file; want are "line: summary" of every diagnostic.
-var mistakes = []struct {
+type mistake struct {
 	name, src string
 	want      []string
 	says      string // part of what is printed
-}{
+}
+
+var mistakes = []mistake{
 	{"unknown argument", "data_dir = \"d\"\npubic_url = \"http://x\"", []string{"2: Unsupported argument"}, `Did you mean "public_url"?`},
 	{"unknown block", "data_dir = \"d\"\nrepositry \"x\" {}", []string{"2: Unsupported block type"}, `Did you mean "repository"?`},
 	{"unknown in a repository", "data_dir = \"d\"\nrepository \"a\" {\n  url = \"u\"\n  brunch = \"x\"\n}", []string{"4: Unsupported argument"}, `Did you mean "branch"?`},
@@ -169,8 +208,21 @@ var mistakes = []struct {
 }
 
 func TestMistakesAreSaidAllAtOnce(t *testing.T) {
-	env := envOf(map[string]string{"CANARY": "canary"})
-	for _, m := range mistakes {
+	checkMistakesOf(t, vars(map[string]string{"CANARY": "canary"}), mistakes)
+}
+
+// checkMistakes is for sources that say what comes after data_dir, on line 1.
+func checkMistakes(t *testing.T, env Lookup, all []mistake) {
+	t.Helper()
+	for i := range all {
+		all[i].src = "data_dir = \"d\"\n" + all[i].src
+	}
+	checkMistakesOf(t, env, all)
+}
+
+func checkMistakesOf(t *testing.T, env Lookup, all []mistake) {
+	t.Helper()
+	for _, m := range all {
 		t.Run(m.name, func(t *testing.T) {
 			config, files, diags := Parse("server.hcl", []byte(m.src), env)
 			var got []string

@@ -7,7 +7,6 @@ import (
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
-	"github.com/zclconf/go-cty/cty"
 )
 
 // secret returns a one-line secret without its trailing line break.
@@ -47,15 +46,8 @@ func literalArgument(call *hclsyntax.FunctionCallExpr) (string, bool) {
 	if len(call.Args) != 1 || call.ExpandFinal {
 		return "", false
 	}
-	tmpl, ok := call.Args[0].(*hclsyntax.TemplateExpr)
-	if !ok || !tmpl.IsStringLiteral() {
-		return "", false
-	}
-	v, diags := tmpl.Value(nil)
-	if diags.HasErrors() || v.IsNull() || v.Type() != cty.String || v.AsString() == "" {
-		return "", false
-	}
-	return v.AsString(), true
+	s, ok := literal(call.Args[0])
+	return s, ok && s != ""
 }
 
 func (d *decoder) fromEnv(a *hcl.Attribute, name string) string {
@@ -71,6 +63,7 @@ func (d *decoder) fromEnv(a *hcl.Attribute, name string) string {
 
 func (d *decoder) fromFile(a *hcl.Attribute, name string) string {
 	path := d.resolve(name)
+	d.secretFiles = append(d.secretFiles, path)
 	b, err := readFile(path)
 	if err != nil {
 		d.fail(a.Expr.Range(), "Cannot read a secret", fmt.Sprintf("%s: %v.", a.Name, err))

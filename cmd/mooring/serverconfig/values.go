@@ -3,7 +3,6 @@ package serverconfig
 import (
 	"fmt"
 	"path/filepath"
-	"regexp"
 	"strings"
 	"time"
 
@@ -16,9 +15,12 @@ import (
 // decoder turns attributes into Go values and collects what is wrong with them.
 // Each method takes an attribute that may be nil, which means it was left out.
 type decoder struct {
+	file  string // the file that is read, absolute
 	dir   string // relative paths start here
 	env   Lookup
 	diags hcl.Diagnostics
+
+	secretFiles []string // what file() read a secret from, absolute
 }
 
 func (d *decoder) fail(at hcl.Range, summary, detail string) {
@@ -35,7 +37,7 @@ func (d *decoder) value(a *hcl.Attribute, want cty.Type) (cty.Value, bool) {
 		return cty.NilVal, false
 	}
 	if call, ok := a.Expr.(*hclsyntax.FunctionCallExpr); ok && (call.Name == "env" || call.Name == "file") {
-		d.fail(a.Expr.Range(), "Not a secret", fmt.Sprintf("%s() is only for secrets (token, ssh_key, ssh_key_passphrase, webhook_secret and the username). Write %s out.", call.Name, a.Name))
+		d.fail(a.Expr.Range(), "Not a secret", fmt.Sprintf("%s() is only for secrets (token, ssh_key, ssh_key_passphrase, webhook_secret, the username and what plan_env and apply_env set). Write %s out.", call.Name, a.Name))
 		return cty.NilVal, false
 	}
 	v, diags := a.Expr.Value(nil)
@@ -163,18 +165,6 @@ func (d *decoder) require(a *hcl.Attribute) []string {
 	all := d.list(a)
 	for _, s := range all {
 		d.known(a.Expr.Range(), "each entry of require", s, "approved", "mergeable", "up_to_date", "policies")
-	}
-	return all
-}
-
-var envPattern = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*\*?$`)
-
-func (d *decoder) envNames(a *hcl.Attribute) []string {
-	all := d.list(a)
-	for _, s := range all {
-		if !envPattern.MatchString(s) {
-			d.fail(a.Expr.Range(), "Not a variable's name", fmt.Sprintf("Each entry of %s is a name (\"AWS_REGION\") or a prefix (\"AWS_*\"). %q is neither.", a.Name, s))
-		}
 	}
 	return all
 }
