@@ -5,47 +5,61 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"path/filepath"
-	"strings"
 
-	"github.com/hashicorp/terraform-exec/tfexec"
 	"golang.org/x/sys/unix"
 )
 
-// Apply carries out exactly the saved plan in planFile, and removes the file whatever came of it: a plan is used once. Errors:
-// ErrNoSpace (nothing was started, the file stays), ErrStalePlan (nothing was applied), *CommandError. After an error some resources may
-// have been applied; the state says which.
-func (s *Session) Apply(ctx context.Context, out io.Writer, planFile string) error {
+// Applied is what an apply left.
+type Applied struct {
+	// State is known where the state is a local file. Elsewhere it has outputs alone, where those were asked for.
+	State StateInfo
+	// OutputsKnown tells that State.Outputs are the outputs as they are now.
+	OutputsKnown bool
+}
+
+// ApplyOptions say what is wanted beside the apply. The zero value is the apply alone.
+type ApplyOptions struct {
+	Outputs bool     // the outputs are wanted, wherever the state is
+	Secrets []string // hidden in what is printed, beside those of the plan
+}
+
+// Apply carries out exactly the plan, whose file is gone then whatever came of it: a plan is used once. Errors: ErrNoSpace (nothing was
+// started), ErrStalePlan (nothing was applied), ErrLost (nobody saw the end), ErrHandedOver (it goes on), *CommandError. After an error some
+// resources may have been applied; the state says which.
+func (s *Session) Apply(ctx context.Context, out io.Writer, plan *Plan, opts ApplyOptions) (Applied, error) {
 	if !s.ready {
-		return fmt.Errorf("apply %s: not initialised", s.spec.Key)
+		return Applied{}, fmt.Errorf("apply %s: not initialised", s.spec.Key)
 	}
-	// An empty path would have Terraform plan and apply whatever it finds.
-	if info, err := os.Stat(planFile); err != nil || !info.Mode().IsRegular() || info.Size() == 0 {
-		return fmt.Errorf("apply %s: no plan in file %q", s.spec.Key, planFile)
+	if plan == nil || plan.session != s || plan.Digest == "" {
+		return Applied{}, fmt.Errorf("apply %s: no plan of this session", s.spec.Key)
 	}
 	if err := s.checkSpace(); err != nil {
-		return fmt.Errorf("apply %s: %w", s.spec.Key, err)
+		return Applied{}, fmt.Errorf("apply %s: %w", s.spec.Key, err)
 	}
 	if err := ctx.Err(); err != nil {
-		return fmt.Errorf("apply %s: %w", s.spec.Key, err)
+		return Applied{}, fmt.Errorf("apply %s: %w", s.spec.Key, err)
 	}
-	err := s.command(ctx, "apply", out, s.env(nil), func(ctx context.Context) error {
-		return s.tf.Apply(ctx, tfexec.DirOrPlan(planFile), tfexec.LockTimeout(s.home.opts.LockTimeout.String()), tfexec.Parallelism(s.home.opts.Parallelism))
+	rep, err := s.command(ctx, out, request{
+		Verb: "apply", Name: plan.name, Digest: plan.Digest, Outputs: opts.Outputs, Env: s.env(s.spec.ApplyEnv),
+		Secrets: secretBytes(append(opts.Secrets, plan.secrets...)),
 	})
-	var failed *CommandError
-	if errors.As(err, &failed) && (strings.HasPrefix(failed.Summary, "Saved plan is stale") || strings.HasPrefix(failed.Summary, "Saved plan does not match the given state")) {
-		failed.Err = ErrStalePlan
+	if errors.Is(err, ErrHandedOver) {
+		return Applied{}, err
 	}
-	if errRemove := os.Remove(planFile); errRemove != nil && !os.IsNotExist(errRemove) {
-		s.note("the used plan file could not be removed: %v", errRemove)
+	return appliedOf(rep), errors.Join(err, s.keepErrored(), s.keepSealed(), s.state.show(s.view))
+}
+
+func appliedOf(rep reply) Applied {
+	if rep.State == nil {
+		return Applied{}
 	}
-	return errors.Join(err, s.keepErrored(), s.state.show(s.view))
+	return Applied{State: *rep.State, OutputsKnown: rep.State.Outputs != nil}
 }
 
 // checkSpace looks at every file system that an apply writes to. A disk that fills during an apply costs the state.
 func (s *Session) checkSpace() error {
-	dirs := []string{s.home.state, s.tmp}
+	dirs := []string{s.home.state, s.run}
 	if s.state.current != "" {
 		dirs = append(dirs, filepath.Dir(s.state.current))
 	}

@@ -82,7 +82,7 @@ output "s" {
 	spec.BackendType = "http"
 	s := r.ready(spec)
 	plan := r.plan(s, PlanOptions{})
-	if err := s.Apply(t.Context(), io.Discard, plan.File); err != nil {
+	if err := only(s.Apply(t.Context(), io.Discard, plan, ApplyOptions{})); err != nil {
 		t.Fatal(err)
 	}
 	state, err := s.State(t.Context())
@@ -149,22 +149,41 @@ resource "terraform_data" "a" {
 			plan := r.plan(s, PlanOptions{})
 			server.set(func() { server.refuse = true })
 			var out bytes.Buffer
-			err := s.Apply(t.Context(), &out, plan.File)
+			err := only(s.Apply(t.Context(), &out, plan, ApplyOptions{}))
 			if err == nil || !strings.Contains(err.Error(), "Failed to") {
 				t.Fatalf("%v", err)
 			}
 			if strings.Contains(out.String(), canary) || strings.Contains(err.Error(), canary) {
 				t.Errorf("a secret shows: %v\n%s", err, &out)
 			}
-			kept, _ := filepath.Glob(filepath.Join(r.home.StateDir("infra"), "app", "errored-default-*.tfstate"))
-			if len(kept) != 1 || !strings.Contains(strings.Join(s.Notes(), ""), kept[0]) {
-				t.Fatalf("kept %v, notes %v\n%s", kept, s.Notes(), &out)
+			kept, err := r.home.Unstored("infra", "app")
+			if err != nil || len(kept) != 1 || !strings.Contains(strings.Join(s.Notes(), ""), "mooring state push") {
+				t.Fatalf("kept %v, %v, notes %v\n%s", kept, err, s.Notes(), &out)
 			}
-			if info, err := readFileState(kept[0]); err != nil || info.Resources != 1 || !strings.Contains(read(t, kept[0]), canary) {
-				t.Errorf("%+v %v", info, err)
+			if sealed := read(t, kept[0].File); strings.Contains(sealed, canary) || strings.Contains(sealed, "lineage") {
+				t.Error("the kept state is in clear")
 			}
-			if info, err := os.Stat(kept[0]); err != nil || info.Mode().Perm() != 0o600 {
+			if info, err := os.Stat(kept[0].File); err != nil || info.Mode().Perm() != 0o600 {
 				t.Errorf("%v %v", info, err)
+			}
+			s.Close()
+			found := findFiles(t, filepath.Dir(r.home.views))
+			for _, name := range found {
+				if data, err := os.ReadFile(name); err == nil && bytes.Contains(data, []byte(canary)) {
+					t.Errorf("the state lies in clear in %s", name)
+				}
+			}
+			// And back, once the backend is well again.
+			server.set(func() { server.refuse = false })
+			s = r.ready(spec)
+			if err := s.PushState(t.Context(), kept[0]); err != nil {
+				t.Fatal(err)
+			}
+			if info, err := s.State(t.Context()); err != nil || info.Resources != 1 {
+				t.Errorf("pushed: %+v %v", info, err)
+			}
+			if left, err := r.home.Unstored("infra", "app"); err != nil || len(left) != 0 {
+				t.Errorf("left: %v %v", left, err)
 			}
 		})
 	}

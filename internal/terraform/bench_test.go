@@ -133,7 +133,7 @@ func runSession(b *testing.B, r *repo, dir string) {
 		b.Error(err)
 		return
 	}
-	if err := s.Apply(b.Context(), io.Discard, plan.File); err != nil {
+	if err := only(s.Apply(b.Context(), io.Discard, plan, ApplyOptions{})); err != nil {
 		b.Error(err)
 	}
 }

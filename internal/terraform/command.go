@@ -6,106 +6,109 @@ import (
 	"fmt"
 	"io"
 	"maps"
-	"sync"
+	"slices"
+	"time"
 )
 
-// command runs one verb of terraform-exec with the environment and the writers it gets, and turns its error into a *CommandError.
-// Both streams go to out, unless what a command prints is data that may hold secrets: see query.
-func (s *Session) command(ctx context.Context, name string, out io.Writer, env map[string]string, run func(context.Context) error) error {
-	return s.runCommand(ctx, name, out, false, env, run)
+// command has the supervisor run one verb whose output is for people.
+func (s *Session) command(ctx context.Context, out io.Writer, req request) (reply, error) {
+	req.Show = true
+	return s.ask(ctx, out, io.Discard, req)
 }
 
-// query runs a command whose output is for Mooring alone.
-func (s *Session) query(ctx context.Context, name string, run func(context.Context) error) error {
-	return s.runCommand(ctx, name, nil, true, s.env(nil), run)
+// query has the supervisor run a verb whose output is for Mooring alone.
+func (s *Session) query(ctx context.Context, req request) (reply, error) {
+	return s.ask(ctx, nil, io.Discard, req)
 }
 
-func (s *Session) runCommand(ctx context.Context, name string, out io.Writer, quiet bool, env map[string]string, run func(context.Context) error) error {
+// ask sends a request and turns what comes back into a reply and a *CommandError.
+func (s *Session) ask(ctx context.Context, out, data io.Writer, req request) (reply, error) {
+	tool := s.spec.Tool.Name
 	if s.closed {
-		return fmt.Errorf("%s %s: session is closed", s.spec.Tool.Name, name)
+		return reply{}, fmt.Errorf("%s %s: session is closed", tool, req.Verb)
 	}
 	if err := ctx.Err(); err != nil {
-		return &CommandError{Tool: s.spec.Tool.Name, Command: name, Summary: "not started: " + err.Error(), Err: err}
+		return reply{}, &CommandError{Tool: tool, Command: req.Verb, Summary: "not started: " + err.Error(), Err: err}
 	}
-	if err := s.tf.SetEnv(env); err != nil {
-		return fmt.Errorf("%s %s: %w", s.spec.Tool.Name, name, err)
+	if req.Env == nil {
+		req.Env = s.env(s.spec.PlanEnv)
 	}
-	seen := &tailBuffer{limit: 64 << 10}
-	shown := &output{out: io.Discard}
-	if out != nil {
-		shown.out = out
+	if req.Timeout == 0 {
+		req.Timeout = s.timeout(req.Verb)
 	}
-	s.tf.SetStdout(io.Discard)
-	if !quiet {
-		s.tf.SetStdout(shown)
+	req.Parallelism = s.home.opts.Parallelism
+	if req.LockTimeout == 0 {
+		req.LockTimeout = s.home.opts.LockTimeout
 	}
-	dump := &dumpFilter{out: io.MultiWriter(seen, shown)}
-	s.tf.SetStderr(dump)
-	err := run(ctx)
-	dump.flush()
-	if shown.err != nil {
-		s.note("the output of %s %s is not complete: %v", s.spec.Tool.Name, name, shown.err)
+	rep, err := s.super.do(ctx, req, out, data)
+	for _, note := range rep.Notes {
+		s.note("%s", note)
 	}
-	if dump.state != nil {
-		if errKeep := s.keepUnstored(dump.state); errKeep != nil {
-			s.note("the state of this run could not be stored, neither by Terraform nor by Mooring (%v): resources it made may be unknown to the state", errKeep)
-		}
+	if err != nil {
+		return rep, fmt.Errorf("%s %s: %w", tool, req.Verb, err)
 	}
-	switch {
-	case ctx.Err() != nil:
-		// terraform-exec's own error may hold nil inside and must not be printed. A command that ended well before the interrupt reached
-		// it is reported as interrupted too: what it did shows in the state.
-		failed := newCommandError(s.spec.Tool.Name, name, seen.String(), ctx.Err())
-		failed.Summary = "interrupted: " + context.Cause(ctx).Error()
-		return failed
-	case err != nil:
-		return newCommandError(s.spec.Tool.Name, name, seen.String(), errors.New(firstLine(err.Error())))
-	}
-	return nil
+	return rep, commandError(ctx, tool, rep.Failure)
 }
 
-func firstLine(text string) string {
-	for i, r := range text {
-		if r == '\n' {
-			return text[:i]
-		}
+// timeout is how long a command may take; 0 is without end.
+func (s *Session) timeout(verb string) time.Duration {
+	switch verb {
+	case "init":
+		return s.home.opts.Timeouts.Init
+	case "apply":
+		return s.home.opts.Timeouts.Apply
 	}
-	return text
+	return s.home.opts.Timeouts.Plan
+}
+
+// commandError makes an error of a failure; nil of nil. ctx is that of the command, or nil when it is not known any more.
+func commandError(ctx context.Context, tool string, f *failure) error {
+	if f == nil {
+		return nil
+	}
+	if f.Unknown {
+		return fmt.Errorf("%s %s: %s", tool, f.Command, f.Cause)
+	}
+	failed := newCommandError(tool, f.Command, f.Stderr, errors.New(f.Cause))
+	failed.Killed = f.Killed
+	switch {
+	case f.Stopped != "":
+		failed.Summary = "interrupted: " + f.Stopped
+		failed.Err = ErrStopped
+		if ctx != nil && ctx.Err() != nil {
+			failed.Err = ctx.Err()
+		}
+	case f.Command == "apply" && (hasPrefix(failed.Summary, "Saved plan is stale", "Saved plan does not match the given state")):
+		failed.Err = ErrStalePlan
+	}
+	if lock := parseStateLock(f.Stderr); lock != nil {
+		lock.CommandError = failed
+		return lock
+	}
+	return failed
 }
 
 // env is the whole environment of a command: nothing of the server's own gets in. terraform-exec adds TF_IN_AUTOMATION and empties TF_LOG.
-func (s *Session) env(extra map[string]string) map[string]string {
+func (s *Session) env(more ...map[string]string) map[string]string {
 	env := map[string]string{
 		"LANG": "C.UTF-8",
 		"PATH": s.home.opts.PathEnv,
 	}
-	maps.Copy(env, s.spec.Env)
-	maps.Copy(env, extra)
-	env["HOME"] = s.tmp
+	for _, extra := range slices.Concat([]map[string]string{s.spec.Env}, more) {
+		maps.Copy(env, extra)
+	}
+	tmp := s.tmp
+	if s.mode == modeNamespaces {
+		tmp = "/tmp"
+	}
+	env["HOME"] = tmp
 	if s.home.opts.PersonHome != "" {
 		env["HOME"] = s.home.opts.PersonHome
 	}
-	env["TMPDIR"] = s.tmp
+	env["TMPDIR"] = tmp
 	env["CHECKPOINT_DISABLE"] = "1"
 	env["TF_CLI_CONFIG_FILE"] = s.home.cliConfig
 	return env
-}
-
-// output writes both streams of a command to where a person or a log reads, one line at a time. It never fails: terraform-exec would stop
-// reading the pipe, and Terraform, blocked on it, would stand still with the state lock held.
-type output struct {
-	mu  sync.Mutex
-	out io.Writer
-	err error // the first; nothing is written after it
-}
-
-func (o *output) Write(data []byte) (int, error) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	if o.err == nil {
-		_, o.err = o.out.Write(data)
-	}
-	return len(data), nil
 }
 
 // tailBuffer keeps the end of what is written, between one and two times limit bytes of it.

@@ -45,9 +45,11 @@ resource "terraform_data" "a" {
 	spec.Env = map[string]string{"AWS_REGION": "eu-west-1"}
 	spec.InitEnv = map[string]string{"TF_TOKEN_registry_example_com": canary}
 	s := r.ready(spec)
-	info, err := os.Stat(s.varFile)
-	if err != nil || info.Mode().Perm() != 0o600 || strings.HasPrefix(s.varFile, r.tree) {
-		t.Fatalf("variable file %s: %v %v", s.varFile, info, err)
+	if strings.HasPrefix(s.varFile, r.tree) || !strings.HasPrefix(s.varFile, s.private) {
+		t.Fatalf("variable file %s", s.varFile)
+	}
+	if _, err := os.Stat(s.varFile); !os.IsNotExist(err) {
+		t.Errorf("the variables are on the disk: %v", err)
 	}
 	var out bytes.Buffer
 	plan, err := s.Plan(t.Context(), &out, PlanOptions{})
@@ -57,10 +59,10 @@ resource "terraform_data" "a" {
 	if plan.Add != 1 || plan.Destroy != 0 {
 		t.Fatalf("the server's TF_CLI_ARGS_plan counted: %+v", plan)
 	}
-	if err := s.Apply(t.Context(), &out, plan.File); err != nil {
+	if err := only(s.Apply(t.Context(), &out, plan, ApplyOptions{})); err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"apply -no-color -auto-approve -input=false", plan.File, "AWS_REGION=eu-west-1", "TF_IN_AUTOMATION=1", "CHECKPOINT_DISABLE=1", "HOME=" + s.tmp} {
+	for _, want := range []string{"apply -no-color -auto-approve -input=false", s.private + "/" + plan.name, "AWS_REGION=eu-west-1", "TF_IN_AUTOMATION=1", "CHECKPOINT_DISABLE=1", "HOME=/tmp"} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("%q is not in: %s", want, &out)
 		}
@@ -68,10 +70,10 @@ resource "terraform_data" "a" {
 	if strings.Contains(out.String(), canary) {
 		t.Errorf("a secret shows: %s", &out)
 	}
-	varFile := s.varFile
+	run := s.run
 	s.Close()
-	if _, err := os.Stat(varFile); !os.IsNotExist(err) {
-		t.Error("the variable file outlives its session")
+	if _, err := os.Stat(run); !os.IsNotExist(err) {
+		t.Error("the run directory outlives its session")
 	}
 	if _, err := os.Stat(filepath.Join(r.home.StateDir("infra"), "app", canary+".tfstate")); err != nil {
 		t.Errorf("backend value did not reach init: %v", err)
@@ -108,7 +110,7 @@ resource "terraform_data" "never" { depends_on = [terraform_data.slow] }
 	ctx, cancel := context.WithCancelCause(t.Context())
 	done := make(chan error, 1)
 	var out bytes.Buffer
-	go func() { done <- s.Apply(ctx, &out, plan.File) }()
+	go func() { done <- only(s.Apply(ctx, &out, plan, ApplyOptions{})) }()
 	waitFor(t, started)
 	cancel(errors.New("a person said stop"))
 	var err error
@@ -124,8 +126,8 @@ resource "terraform_data" "never" { depends_on = [terraform_data.slow] }
 	if stateErr != nil || after.Lineage == "" || after.Resources < 1 || after.Resources > 2 {
 		t.Fatalf("state: %+v %v\n%s", after, stateErr, &out)
 	}
-	if _, err := os.Stat(plan.File); !os.IsNotExist(err) {
-		t.Error("the plan can be used again")
+	if err := only(s.Apply(t.Context(), &out, plan, ApplyOptions{})); err == nil || !strings.Contains(err.Error(), "no such file") {
+		t.Errorf("the plan can be used again: %v", err)
 	}
 	if again := r.plan(s, PlanOptions{}); again.Add == 0 || again.State.Lineage != after.Lineage {
 		t.Fatalf("plan after it: %+v", again)
@@ -151,11 +153,8 @@ func TestCancelledBeforeItStarts(t *testing.T) {
 	plan := r.plan(s, PlanOptions{})
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if err := s.Apply(ctx, io.Discard, plan.File); !errors.Is(err, context.Canceled) {
+	if err := only(s.Apply(ctx, io.Discard, plan, ApplyOptions{})); !errors.Is(err, context.Canceled) {
 		t.Errorf("apply: %v", err)
-	}
-	if _, err := os.Stat(plan.File); err != nil {
-		t.Errorf("nothing was started, but the plan is gone: %v", err)
 	}
 	if _, err := s.Plan(ctx, io.Discard, PlanOptions{}); !errors.Is(err, context.Canceled) {
 		t.Errorf("plan: %v", err)
@@ -170,10 +169,10 @@ func TestStalePlan(t *testing.T) {
 	r := newRepo(t, map[string]string{"app/main.tf": resourceA})
 	s := r.ready(r.spec("app"))
 	one, two := r.plan(s, PlanOptions{}), r.plan(s, PlanOptions{})
-	if err := s.Apply(t.Context(), io.Discard, one.File); err != nil {
+	if err := only(s.Apply(t.Context(), io.Discard, one, ApplyOptions{})); err != nil {
 		t.Fatal(err)
 	}
-	err := s.Apply(t.Context(), io.Discard, two.File)
+	err := only(s.Apply(t.Context(), io.Discard, two, ApplyOptions{}))
 	if !errors.Is(err, ErrStalePlan) || !strings.HasPrefix(err.Error(), "terraform apply: Saved plan is stale\n") {
 		t.Fatalf("%v", err)
 	}
@@ -185,7 +184,7 @@ func TestStalePlan(t *testing.T) {
 	if err := os.WriteFile(home, []byte(state[:start]+"0000"+state[start+4:]), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.Apply(t.Context(), io.Discard, three.File); !errors.Is(err, ErrStalePlan) {
+	if err := only(s.Apply(t.Context(), io.Discard, three, ApplyOptions{})); !errors.Is(err, ErrStalePlan) {
 		t.Fatalf("another lineage: %v", err)
 	}
 }
@@ -194,17 +193,56 @@ func TestApplyRefusesAMissingPlan(t *testing.T) {
 	t.Parallel()
 	r := newRepo(t, map[string]string{"app/main.tf": resourceA})
 	s := r.ready(r.spec("app"))
-	empty := filepath.Join(t.TempDir(), "empty")
-	if err := os.WriteFile(empty, nil, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	for _, file := range []string{"", "/nowhere", t.TempDir(), empty} {
-		if err := s.Apply(t.Context(), io.Discard, file); err == nil || !strings.Contains(err.Error(), "no plan in file") {
-			t.Errorf("%q: %v", file, err)
+	other := r.plan(r.ready(Spec{Repository: "infra", Key: "other", Dir: "app", Tree: r.tree, Tool: realTool(t), StatePath: "x"}), PlanOptions{})
+	for name, plan := range map[string]*Plan{"none": nil, "empty": {}, "another session's": other} {
+		if err := only(s.Apply(t.Context(), io.Discard, plan, ApplyOptions{})); err == nil || !strings.Contains(err.Error(), "no plan of this session") {
+			t.Errorf("%s: %v", name, err)
 		}
 	}
 	if now, err := s.State(t.Context()); err != nil || now.Serial != 0 {
 		t.Errorf("something was applied: %+v %v", now, err)
+	}
+}
+
+// A kept plan that was changed on disk, by whatever, is refused before Terraform sees it.
+func TestKeptPlanThatChanged(t *testing.T) {
+	t.Parallel()
+	r := newRepo(t, map[string]string{"app/main.tf": resourceA})
+	s := r.ready(r.spec("app"))
+	plan := r.plan(s, PlanOptions{})
+	file, err := plan.Keep(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	sealed := []byte(read(t, file))
+	if bytes.Contains(sealed, []byte("PK")) && bytes.Contains(sealed, []byte("tfplan")) {
+		t.Error("the kept plan is in clear")
+	}
+	other, err := r.plan(s, PlanOptions{Destroy: true}).Keep(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	flipped := bytes.Clone(sealed)
+	flipped[len(flipped)/2] ^= 1
+	for name, tt := range map[string]struct {
+		data []byte
+		says string
+	}{
+		"cut off": {sealed[:len(sealed)-7], "it was changed"}, "empty": {nil, "it was changed"}, "a byte flipped": {flipped, "it was changed"},
+		"another plan": {[]byte(read(t, other)), "not the one that was approved"},
+	} {
+		if err := os.WriteFile(file, tt.data, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := s.LoadPlan(t.Context(), file, plan.Digest); !errors.Is(err, ErrPlan) || !strings.Contains(err.Error(), tt.says) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if err := os.Remove(file); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.LoadPlan(t.Context(), file, plan.Digest); !errors.Is(err, ErrPlan) || !strings.Contains(err.Error(), "it is gone") {
+		t.Errorf("gone: %v", err)
 	}
 }
 
@@ -213,15 +251,12 @@ func TestFullDiskStartsNothing(t *testing.T) {
 	r := newRepoWith(t, Options{FreeSpace: 1 << 62}, map[string]string{"app/main.tf": resourceA})
 	s := r.ready(r.spec("app"))
 	plan := r.plan(s, PlanOptions{})
-	err := s.Apply(t.Context(), io.Discard, plan.File)
+	err := only(s.Apply(t.Context(), io.Discard, plan, ApplyOptions{}))
 	if !errors.Is(err, ErrNoSpace) || !strings.Contains(err.Error(), "MiB free") || !strings.Contains(err.Error(), r.home.state) {
 		t.Fatalf("%v", err)
 	}
 	if now, err := s.State(t.Context()); err != nil || now.Serial != 0 {
 		t.Errorf("something was applied: %+v %v", now, err)
-	}
-	if _, err := os.Stat(plan.File); err != nil {
-		t.Error("the plan was used up")
 	}
 }
 
@@ -229,18 +264,23 @@ func TestPlanFiles(t *testing.T) {
 	t.Parallel()
 	r := newRepo(t, map[string]string{"app/main.tf": resourceA})
 	s := r.ready(r.spec("app"))
-	dropped, kept := r.plan(s, PlanOptions{}), r.plan(s, PlanOptions{})
-	kept.Keep()
-	s.Close()
-	if _, err := os.Stat(dropped.File); !os.IsNotExist(err) {
-		t.Error("a plan that nobody kept is still there")
+	r.plan(s, PlanOptions{}) // nobody keeps it
+	kept := r.plan(s, PlanOptions{})
+	file, err := kept.Keep(t.Context())
+	if err != nil {
+		t.Fatal(err)
 	}
-	if digest, err := fileDigest(kept.File); err != nil || digest != kept.Digest {
-		t.Errorf("kept plan: %v", err)
+	s.Close()
+	if found := findFiles(t, r.home.plans); len(found) != 1 {
+		t.Errorf("plans on disk: %v", found)
 	}
 	// Approved later: another session, the same view.
 	s = r.ready(r.spec("app"))
-	if err := s.Apply(t.Context(), io.Discard, kept.File); err != nil {
+	plan, err := s.LoadPlan(t.Context(), file, kept.Digest)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := only(s.Apply(t.Context(), io.Discard, plan, ApplyOptions{})); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -254,6 +294,7 @@ func TestTemporaryDirectoryIsShort(t *testing.T) {
 		t.Fatal(err)
 	}
 	r.home = deep
+	deep.confined = Confinement{Mode: modeLandlock} // in a namespace it is /tmp
 	s := r.ready(r.spec("app"))
 	info, err := os.Stat(s.tmp)
 	if err != nil || len(s.tmp) > 75 || info.Mode().Perm() != 0o700 {
@@ -354,7 +395,7 @@ func TestWorkspacesAreMadeAndSelected(t *testing.T) {
 		s := r.ready(spec)
 		plan := r.plan(s, PlanOptions{})
 		if plan.Changes {
-			if err := s.Apply(t.Context(), io.Discard, plan.File); err != nil {
+			if err := only(s.Apply(t.Context(), io.Discard, plan, ApplyOptions{})); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -380,10 +421,10 @@ resource "terraform_data" "a" {
 `})
 	s := r.ready(r.spec("app"))
 	plan := r.plan(s, PlanOptions{})
-	if err := s.Apply(t.Context(), brokenWriter{}, plan.File); err != nil {
+	if err := only(s.Apply(t.Context(), brokenWriter{}, plan, ApplyOptions{})); err != nil {
 		t.Fatal(err)
 	}
-	if notes := strings.Join(s.Notes(), "\n"); !strings.Contains(notes, "output of terraform apply is not complete: reader went away") {
+	if notes := strings.Join(s.Notes(), "\n"); !strings.Contains(notes, "what apply printed is not complete here: reader went away") {
 		t.Errorf("notes: %s", notes)
 	}
 }

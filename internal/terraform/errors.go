@@ -11,6 +11,8 @@ var (
 	ErrStalePlan = errors.New("saved plan is stale")
 	// ErrNoSpace says that a file system is nearly full, so nothing was started.
 	ErrNoSpace = errors.New("not enough free space")
+	// ErrStopped says that a command was interrupted: by a person, a shutdown, or because its time was up.
+	ErrStopped = errors.New("interrupted")
 )
 
 // CommandError is a Terraform command that failed. Error() starts with what happened in one line.
@@ -20,6 +22,7 @@ type CommandError struct {
 	Summary string // Terraform's last "Error: …" without the word, or how the process ended
 	Detail  string // the whole last error block as plain text
 	Tail    string // the end of standard error as plain text, at most 16 KiB
+	Killed  bool   // it ended by a signal: nobody knows how far it came
 	Err     error  // ErrStalePlan, the context's error, or how the process ended
 }
 
@@ -97,6 +100,15 @@ func tail(text string, limit int) string {
 		text = whole
 	}
 	return "…\n" + text
+}
+
+func hasPrefix(text string, any ...string) bool {
+	for _, prefix := range any {
+		if strings.HasPrefix(text, prefix) {
+			return true
+		}
+	}
+	return false
 }
 
 // needsInit tells whether a failed plan asks for init: the warm .terraform no longer fits in a way the digest of init's inputs did not

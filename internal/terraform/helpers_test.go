@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"sync"
 	"testing"
@@ -57,9 +58,19 @@ func newRepoWith(t testing.TB, opts Options, files map[string]string) *repo {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { removeAll(base) })
+	// What the test makes for itself is where Terraform may write, and the providers it names are where it may read.
+	opts.Sandbox.Write = append(opts.Sandbox.Write, filepath.Dir(t.TempDir()))
+	if opts.CLIConfig != "" {
+		for _, m := range regexp.MustCompile(`path\s*=\s*"([^"]+)"`).FindAllStringSubmatch(read(t, opts.CLIConfig), -1) {
+			opts.Sandbox.Read = append(opts.Sandbox.Read, m[1])
+		}
+	}
 	home, err := New(filepath.Join(base, "data"), opts)
 	if err != nil {
 		t.Fatal(err)
+	}
+	if mode := os.Getenv("MOORING_TEST_CONFINE"); mode != "" {
+		home.confined = Confinement{Mode: mode}
 	}
 	r := &repo{t: t, tree: filepath.Join(base, "c1"), home: home}
 	writeTree(t, r.tree, files)
@@ -118,7 +129,7 @@ func (r *repo) converge(spec Spec) *Plan {
 	defer s.Close()
 	plan := r.plan(s, PlanOptions{})
 	if plan.Changes {
-		if err := s.Apply(r.t.Context(), io.Discard, plan.File); err != nil {
+		if err := only(s.Apply(r.t.Context(), io.Discard, plan, ApplyOptions{})); err != nil {
 			r.t.Fatalf("apply: %v", err)
 		}
 	}
@@ -176,4 +187,14 @@ func gitRepo(t testing.TB, files map[string]string) string {
 		}
 	}
 	return dir
+}
+
+// only is the error of an apply.
+func only(_ Applied, err error) error { return err }
+
+func TestMain(m *testing.M) {
+	if code, ok := Supervise(os.Args); ok {
+		os.Exit(code)
+	}
+	os.Exit(m.Run())
 }

@@ -1,11 +1,16 @@
 package terraform
 
 import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"os"
 	"path/filepath"
 	"sync"
 	"time"
+
+	"filippo.io/age"
 )
 
 // Options of a Home. The zero value works.
@@ -20,7 +25,20 @@ type Options struct {
 	PluginTLS bool // TLS between Terraform and its providers too, although their socket lies in a private directory
 	// PersonHome is HOME of every command where a person plans their own working copy with their own credentials; "" is a private, empty one.
 	PersonHome string
-	PathEnv    string // PATH of every command: git for module sources, what local-exec calls; "" is /usr/local/bin:/usr/bin:/bin
+	Sandbox    Sandbox
+	Timeouts   Timeouts
+	// Identity opens what rests sealed: kept plans, states that no backend took. nil is one that is forgotten with this process.
+	Identity *age.X25519Identity
+	// Installation is a secret of this data directory, so that state locks of its runs are known again.
+	Installation []byte
+	PathEnv      string // PATH of every command: git for module sources, what local-exec calls; "" is /usr/local/bin:/usr/bin:/bin
+}
+
+// Timeouts are how long one command may take; 0 is without end.
+type Timeouts struct {
+	Init  time.Duration
+	Plan  time.Duration // and every other command that changes nothing
+	Apply time.Duration
 }
 
 // Home is the part of the data directory that outlives runs. One Home at a time may use a data directory. Safe for concurrent use;
@@ -38,8 +56,16 @@ type Home struct {
 	plans     string
 	runs      string // private to one session, removed by its Close
 	shims     string
+	unstored  string // unstored/<workspace>: states that no backend took, sealed
 
 	cliConfig string
+	dataDir   string
+	userHome  string   // of the user who runs Mooring; "" when there is none
+	closed    []string // what no run may see: the data directory, and what the operator keeps secrets in
+	identity  *age.X25519Identity
+
+	confineMu sync.Mutex // held while confined is found out
+	confined  Confinement
 
 	shimMu sync.Mutex // held while a shim is written
 
@@ -80,15 +106,26 @@ func New(dataDir string, opts Options) (*Home, error) {
 		views: filepath.Join(dataDir, "views"), links: filepath.Join(dataDir, "views", ".links"), initDirs: filepath.Join(dataDir, "tfdata"), state: filepath.Join(dataDir, "state"),
 		providers: filepath.Join(dataDir, "providers"), lockFiles: filepath.Join(dataDir, "lockfiles"),
 		plans: filepath.Join(dataDir, "plans"), runs: filepath.Join(dataDir, "run"), shims: filepath.Join(dataDir, "tools", "shims"),
+		unstored: filepath.Join(dataDir, "unstored"),
 	}
-	for _, dir := range []string{h.links, h.initDirs, h.state, h.providers, h.lockFiles, h.plans, h.runs, h.shims} {
+	for _, dir := range []string{h.links, h.initDirs, h.state, h.providers, h.lockFiles, h.plans, h.runs, h.shims, h.unstored} {
 		if err := os.MkdirAll(dir, 0o700); err != nil {
 			return nil, fmt.Errorf("make data directory: %w", err)
 		}
 	}
-	if err := h.sweepRuns(); err != nil {
-		return nil, fmt.Errorf("remove what a killed run left: %w", err)
+	if err := h.checkLocks(); err != nil {
+		return nil, err
 	}
+	h.dataDir, h.identity = dataDir, opts.Identity
+	if h.identity == nil {
+		if h.identity, err = age.GenerateX25519Identity(); err != nil {
+			return nil, fmt.Errorf("make a key: %w", err)
+		}
+	}
+	if home, err := os.UserHomeDir(); err == nil && filepath.IsAbs(home) {
+		h.userHome = filepath.Clean(home)
+	}
+	h.closed = []string{dataDir}
 	if h.cliConfig == "" {
 		h.cliConfig = filepath.Join(dataDir, "tools", "cli.tfrc")
 		text := "# Written by Mooring. The operator's own file is named by the server's configuration instead.\ndisable_checkpoint = true\n"
@@ -123,6 +160,15 @@ func (h *Home) Forget(repository, key string) error {
 		return fmt.Errorf("forget %s: %w", key, err)
 	}
 	return nil
+}
+
+// sign makes a word that only this installation can make for a run of a workspace: 12 hex digits.
+func (h *Home) sign(parts ...string) string {
+	mac := hmac.New(sha256.New, h.opts.Installation)
+	for _, part := range parts {
+		fmt.Fprintf(mac, "%d:%s;", len(part), part)
+	}
+	return hex.EncodeToString(mac.Sum(nil))[:12]
 }
 
 func (h *Home) enter(name string) error {

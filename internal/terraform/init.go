@@ -14,7 +14,6 @@ import (
 	"slices"
 
 	"github.com/hashicorp/go-version"
-	"github.com/hashicorp/terraform-exec/tfexec"
 )
 
 const (
@@ -156,9 +155,7 @@ func (s *Session) runInit(ctx context.Context, out io.Writer) error {
 			return fmt.Errorf("prepare init of %s: %w", s.spec.Key, err)
 		}
 	}
-	err = s.command(ctx, "init", out, s.env(extra), func(ctx context.Context) error {
-		return s.tf.Init(ctx, s.initOptions()...)
-	})
+	_, err = s.command(ctx, out, request{Verb: "init", Env: s.env(s.spec.PlanEnv, extra), BackendArgs: s.backendArgs()})
 	if err := errors.Join(err, s.state.show(s.view)); err != nil {
 		return err
 	}
@@ -168,16 +165,17 @@ func (s *Session) runInit(ctx context.Context, out io.Writer) error {
 	return nil
 }
 
-// initOptions are the arguments of init beside those terraform-exec always gives (-input=false, -no-color, -upgrade=false).
-func (s *Session) initOptions() []tfexec.InitOption {
-	var opts []tfexec.InitOption
+// backendArgs are the files of partial backend configuration, besides the arguments terraform-exec always gives (-input=false, -no-color,
+// -upgrade=false).
+func (s *Session) backendArgs() []string {
+	var args []string
 	for _, name := range s.spec.BackendFiles {
-		opts = append(opts, tfexec.BackendConfig(s.relative(name)))
+		args = append(args, s.relative(name))
 	}
 	if s.backend != "" {
-		opts = append(opts, tfexec.BackendConfig(s.backend)) // last: a value wins over a file
+		args = append(args, s.backend) // last: a value wins over a file
 	}
-	return opts
+	return args
 }
 
 // relative is how a repository path is named from the root module.

@@ -37,17 +37,17 @@ output "secret" {
 	if !plan.State.Known || plan.State.Lineage != "" || plan.State.Resources != 0 || len(plan.State.Outputs) != 0 {
 		t.Fatalf("state of a new workspace: %+v", plan.State)
 	}
-	if info, err := os.Stat(plan.File); err != nil || info.Mode().Perm() != 0o600 {
-		t.Fatalf("plan file: %v %v", info, err)
+	if found := findFiles(t, r.home.plans); len(found) != 0 {
+		t.Fatalf("plans on disk that nobody keeps: %v", found)
 	}
 	if !strings.Contains(out.String(), "1 to add") {
 		t.Fatalf("no plan in the output: %s", &out)
 	}
-	if err := s.Apply(t.Context(), io.Discard, plan.File); err != nil {
+	if err := only(s.Apply(t.Context(), io.Discard, plan, ApplyOptions{})); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := os.Stat(plan.File); !os.IsNotExist(err) {
-		t.Fatal("an applied plan file is still there")
+	if err := only(s.Apply(t.Context(), io.Discard, plan, ApplyOptions{})); err == nil {
+		t.Fatal("a plan was applied twice")
 	}
 	outputs, err := s.Outputs(t.Context())
 	if err != nil {
@@ -87,7 +87,7 @@ output "secret" {
 	if plan.Destroy != 1 {
 		t.Fatalf("destroy: %+v", plan)
 	}
-	if err := s.Apply(t.Context(), io.Discard, plan.File); err != nil {
+	if err := only(s.Apply(t.Context(), io.Discard, plan, ApplyOptions{})); err != nil {
 		t.Fatal(err)
 	}
 	if after, err = s.State(t.Context()); err != nil || after.Resources != 0 {

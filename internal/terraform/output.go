@@ -14,16 +14,9 @@ func (s *Session) Outputs(ctx context.Context) (map[string]Output, error) {
 	if info, ok := s.localState(); ok {
 		return info.Outputs, nil
 	}
-	outputs := map[string]Output{}
-	err := s.query(ctx, "output", func(ctx context.Context) error {
-		read, err := s.tf.Output(ctx)
-		for name, output := range read {
-			outputs[name] = Output{JSON: output.Value, Type: output.Type, Sensitive: output.Sensitive}
-		}
-		return err
-	})
+	rep, err := s.query(ctx, request{Verb: "output"})
 	if err != nil {
 		return nil, err
 	}
-	return outputs, nil
+	return rep.State.Outputs, nil
 }

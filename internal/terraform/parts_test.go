@@ -6,6 +6,7 @@ import (
 	"io"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -46,7 +47,7 @@ output "id" { value = random_id.b.hex }
 	if plan = r.plan(s, PlanOptions{Destroy: true}); plan.Destroy < 2 {
 		t.Fatalf("%+v", plan)
 	}
-	if err := s.Apply(t.Context(), io.Discard, plan.File); err != nil {
+	if err := only(s.Apply(t.Context(), io.Discard, plan, ApplyOptions{})); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -74,10 +75,10 @@ func TestOpenTofu(t *testing.T) {
 			t.Fatalf("%+v", plan)
 		}
 		one, two := r.plan(s, PlanOptions{Destroy: true}), r.plan(s, PlanOptions{Destroy: true})
-		if err := s.Apply(t.Context(), io.Discard, one.File); err != nil {
+		if err := only(s.Apply(t.Context(), io.Discard, one, ApplyOptions{})); err != nil {
 			t.Fatal(err)
 		}
-		if err := s.Apply(t.Context(), io.Discard, two.File); err == nil || !strings.HasPrefix(err.Error(), "tofu apply: Saved plan is stale") {
+		if err := only(s.Apply(t.Context(), io.Discard, two, ApplyOptions{})); err == nil || !strings.HasPrefix(err.Error(), "tofu apply: Saved plan is stale") {
 			t.Fatalf("%v", err)
 		}
 		s.Close()
@@ -100,13 +101,11 @@ func TestNoForbiddenFlags(t *testing.T) {
 	r.converge(spec)
 	r.converge(spec)
 	s := r.ready(spec)
-	said := strings.ReplaceAll(read(t, log), s.home.plans, "PLANS")
+	said := regexp.MustCompile(`/\S*/private/plan-\d`).ReplaceAllString(read(t, log), "PLANS")
 	s.Close()
 	want := []string{
 		"init -lockfile=readonly -no-color -input=false -backend=true -get=true -upgrade=false",
 		"workspace select -no-color blue",
-		"workspace list -no-color",
-		"workspace new -no-color blue",
 		"plan -no-color -input=false -detailed-exitcode -lock-timeout=5m0s -out=F -var-file=x.tfvars -lock=true -parallelism=10 -refresh=true",
 		"show -json -no-color F",
 		"apply -no-color -auto-approve -input=false -lock-timeout=5m0s -lock=true -parallelism=10 -refresh=true F",

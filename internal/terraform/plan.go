@@ -1,24 +1,35 @@
 package terraform
 
 import (
+	"bytes"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
+	"path/filepath"
 
-	"github.com/hashicorp/terraform-exec/tfexec"
 	tfjson "github.com/hashicorp/terraform-json"
+
+	"github.com/mooring-iac/mooring/internal/terraform/redact"
 )
+
+// ErrPlan says that a kept plan cannot be used: it is gone, or not what it was when it was kept.
+var ErrPlan = errors.New("the saved plan cannot be used")
 
 // PlanOptions say what kind of plan to make. The zero value is a normal plan.
 type PlanOptions struct {
-	Destroy bool // plan to destroy everything
+	Destroy    bool // plan to destroy everything
+	NoLockWait bool // fail at once where somebody holds the state lock
 }
 
-// Plan is a saved plan. It holds sensitive values in clear, in File and in JSON.
+// Plan is a saved plan. The file lies in the private directory of the run and is gone with the session, unless it is kept. JSON holds
+// sensitive values in clear.
 type Plan struct {
-	File    string // 0600, below data_dir/plans; gone with the session unless kept
-	Digest  string // sha256 of File, hex
+	Digest  string // sha256 of the saved file, hex
 	Changes bool   // Terraform's own word (-detailed-exitcode): resources or outputs differ
 	JSON    *tfjson.Plan
 	State   StateInfo // the state it was made against
@@ -26,53 +37,86 @@ type Plan struct {
 	Add, Change, Destroy int
 
 	session *Session
+	name    string
+	secrets []string // sensitive values in it
 }
 
-// Keep leaves the plan file in place when the session closes; the caller removes it.
-func (p *Plan) Keep() {
-	kept := p.session.plans[:0]
-	for _, file := range p.session.plans {
-		if file != p.File {
-			kept = append(kept, file)
+// Secrets are the sensitive values of the plan, in clear: they are to be hidden wherever anything is said of it.
+func (p *Plan) Secrets() []string { return p.secrets }
+
+// Keep seals the plan into a file below data_dir/plans that outlives the session; the caller removes it. Only the holder of the key can
+// read it.
+func (p *Plan) Keep(ctx context.Context) (file string, err error) {
+	s := p.session
+	defer func() {
+		if err != nil {
+			err = fmt.Errorf("keep the plan of %s: %w", s.spec.Key, err)
 		}
+	}()
+	if _, err := s.query(ctx, request{Verb: verbKeep, Name: p.name}); err != nil {
+		return "", err
 	}
-	p.session.plans = kept
+	sealed := filepath.Join(s.run, p.name+planSuffix)
+	file = filepath.Join(s.home.plans, s.name+"-"+p.Digest[:16]+planSuffix)
+	if err := os.Rename(sealed, file); err != nil {
+		return "", err
+	}
+	return file, syncPath(s.home.plans)
+}
+
+// LoadPlan makes a kept plan ready to be applied. digest is that of the plan that may be applied. Errors: ErrPlan where the file is gone,
+// was changed or is another plan's.
+func (s *Session) LoadPlan(ctx context.Context, file, digest string) (*Plan, error) {
+	data, err := openSealed(file, s.home.identity)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, fmt.Errorf("%w: it is gone", ErrPlan)
+	case errors.Is(err, ErrSealed):
+		return nil, fmt.Errorf("%w: it %w", ErrPlan, ErrSealed)
+	case err != nil:
+		return nil, fmt.Errorf("read the saved plan: %w", err)
+	}
+	sum := sha256.Sum256(data)
+	if hex.EncodeToString(sum[:]) != digest {
+		return nil, fmt.Errorf("%w: it is not the one that was approved", ErrPlan)
+	}
+	plan := &Plan{Digest: digest, Changes: true, session: s, name: s.planName()}
+	if _, err := s.query(ctx, request{Verb: verbLoad, Name: plan.name, Data: data}); err != nil {
+		return nil, err
+	}
+	return plan, nil
+}
+
+func (s *Session) planName() string {
+	s.plans++
+	return fmt.Sprintf("plan-%d", s.plans)
 }
 
 // Plan makes a saved plan, and its JSON when there are changes. A plan that fails because .terraform does not fit runs init once and
-// plans again. Init must have succeeded.
+// plans again. Init must have succeeded. Errors: *StateLockError where somebody holds the state lock, *CommandError.
 func (s *Session) Plan(ctx context.Context, out io.Writer, opts PlanOptions) (*Plan, error) {
 	if !s.ready {
 		return nil, fmt.Errorf("plan %s: not initialised", s.spec.Key)
 	}
-	file, err := s.planFile()
-	if err != nil {
-		return nil, fmt.Errorf("plan %s: %w", s.spec.Key, err)
-	}
-	changes, err := s.runPlan(ctx, out, file, opts)
+	plan, err := s.runPlan(ctx, out, opts)
 	if needsInit(err) {
 		s.note("the kept .terraform did not fit any more; initialised again")
 		if err := s.freshInitAgain(ctx, out); err != nil {
 			return nil, err
 		}
-		changes, err = s.runPlan(ctx, out, file, opts)
+		plan, err = s.runPlan(ctx, out, opts)
 	}
 	if err != nil {
 		return nil, err
 	}
-	plan := &Plan{File: file, Changes: changes, session: s}
-	if plan.Digest, err = fileDigest(file); err != nil {
-		return nil, fmt.Errorf("plan %s: %w", s.spec.Key, err)
+	if !plan.Changes {
+		return plan, nil
 	}
-	if plan.State, err = s.planState(ctx, file); err != nil {
+	if plan.JSON, err = s.showPlan(ctx, plan.name); err != nil {
 		return nil, err
 	}
-	if changes {
-		if plan.JSON, err = s.showPlan(ctx, file); err != nil {
-			return nil, err
-		}
-		plan.Add, plan.Change, plan.Destroy = count(plan.JSON)
-	}
+	plan.Add, plan.Change, plan.Destroy = count(plan.JSON)
+	plan.secrets = redact.FromPlan(plan.JSON)
 	return plan, nil
 }
 
@@ -92,47 +136,40 @@ func (s *Session) freshInitAgain(ctx context.Context, out io.Writer) error {
 	return nil
 }
 
-// planFile makes an empty file that Terraform fills: it keeps the mode of one that exists.
-func (s *Session) planFile() (string, error) {
-	file, err := os.CreateTemp(s.home.plans, s.name+"-*.tfplan")
-	if err != nil {
-		return "", err
-	}
-	s.plans = append(s.plans, file.Name())
-	return file.Name(), file.Close()
-}
-
-func (s *Session) runPlan(ctx context.Context, out io.Writer, file string, opts PlanOptions) (changes bool, err error) {
-	err = s.command(ctx, "plan", out, s.env(nil), func(ctx context.Context) error {
-		changes, err = s.tf.Plan(ctx, s.planOptions(file, opts)...)
-		return err
-	})
-	return changes, err
-}
-
-// planOptions are the arguments of plan beside those terraform-exec always gives (-input=false, -no-color, -detailed-exitcode).
-func (s *Session) planOptions(file string, opts PlanOptions) []tfexec.PlanOption {
-	options := []tfexec.PlanOption{
-		tfexec.Out(file), tfexec.LockTimeout(s.home.opts.LockTimeout.String()), tfexec.Parallelism(s.home.opts.Parallelism),
+func (s *Session) runPlan(ctx context.Context, out io.Writer, opts PlanOptions) (*Plan, error) {
+	plan := &Plan{session: s, name: s.planName()}
+	req := request{Verb: "plan", Name: plan.name, Destroy: opts.Destroy}
+	if opts.NoLockWait {
+		req.LockTimeout = 1 // as good as none; 0 is the default
 	}
 	for _, name := range s.spec.VarFiles {
-		options = append(options, tfexec.VarFile(s.relative(name)))
+		req.VarFiles = append(req.VarFiles, s.relative(name))
 	}
 	if s.varFile != "" {
-		options = append(options, tfexec.VarFile(s.varFile)) // last: it wins
+		req.VarFiles = append(req.VarFiles, s.varFile) // last: it wins
 	}
-	if opts.Destroy {
-		options = append(options, tfexec.Destroy(true))
+	rep, err := s.command(ctx, out, req)
+	if err != nil {
+		return nil, err
 	}
-	return options
+	plan.Changes, plan.Digest = rep.Changes, rep.Digest
+	if rep.State != nil {
+		plan.State = *rep.State
+	}
+	return plan, nil
 }
 
-func (s *Session) showPlan(ctx context.Context, file string) (plan *tfjson.Plan, err error) {
-	err = s.query(ctx, "show", func(ctx context.Context) error {
-		plan, err = s.tf.ShowPlanFile(ctx, file, tfexec.JSONNumber(true))
-		return err
-	})
-	return plan, err
+func (s *Session) showPlan(ctx context.Context, name string) (*tfjson.Plan, error) {
+	var data bytes.Buffer
+	if _, err := s.ask(ctx, nil, &data, request{Verb: "show", Name: name}); err != nil {
+		return nil, err
+	}
+	plan := &tfjson.Plan{}
+	plan.UseJSONNumber(true)
+	if err := plan.UnmarshalJSON(data.Bytes()); err != nil {
+		return nil, fmt.Errorf("read the plan of %s: %w", s.spec.Key, err)
+	}
+	return plan, nil
 }
 
 func count(plan *tfjson.Plan) (add, change, destroy int) {

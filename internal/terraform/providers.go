@@ -91,7 +91,7 @@ func (s *Session) stagePackages() (*packageCache, error) {
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
-	dir, err := os.MkdirTemp(s.run, "packages-")
+	dir, err := os.MkdirTemp(s.packages(), "init-")
 	if err != nil {
 		return nil, err
 	}

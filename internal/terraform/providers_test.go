@@ -295,9 +295,12 @@ func TestKilledInitLeavesNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	run := s.run
-	s.runLock.Close() // as the kernel would
+	s.super.end() // as if it had been killed too
 	again, err := New(filepath.Dir(r.home.views), Options{})
 	if err != nil {
+		t.Fatal(err)
+	}
+	if err := again.SweepRuns(nil); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := os.Stat(run); !os.IsNotExist(err) {

@@ -5,14 +5,14 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path"
 	"path/filepath"
 	"runtime"
 	"slices"
 	"strings"
-
-	"github.com/hashicorp/terraform-exec/tfexec"
+	"time"
 )
 
 // Session is one workspace ready to run. Its verbs run one at a time; it is not for concurrent use.
@@ -24,22 +24,29 @@ type Session struct {
 	view  *view
 	state *stateHome
 
-	run      string // private directory: variables
-	runLock  *os.File
-	tmp      string // TMPDIR and HOME
+	run        string // private directory of this run, with what is for the supervisor
+	runLock    *os.File
+	tmp        string // TMPDIR and HOME, as it is outside
+	private    string // what is in clear: variables, plans
+	mode       string // of the confinement
+	host       string // host name inside
+	executable string // what terraform-exec starts
+	isShim     bool
+	super      *supervised
+	output     *os.File
+
 	varFile  string // "" when there are no variables
 	backend  string // file of backend values, "" when there are none
-	isShim   bool
-	tf       *tfexec.Terraform
 	initHash string
 	ready    bool // Init succeeded
 	closed   bool
 	notes    []string
-	plans    []string // files to remove on Close
+	plans    int // made so far
 }
 
-// Open makes the view of a workspace and the files that are private to this run. Close it on every path. Errors: ErrInUse,
-// ErrRemoteExecution, ErrOutside, a missing var file.
+// Open makes the view of a workspace and the files that are private to this run, and starts its supervisor. Close it on every path. It
+// waits for what an earlier Mooring's run of the workspace has not ended yet. Errors: ErrInUse, ErrRemoteExecution, ErrOutside, ErrSandbox,
+// a missing var file.
 func (h *Home) Open(ctx context.Context, spec Spec) (_ *Session, err error) {
 	defer func() {
 		if err != nil {
@@ -52,7 +59,11 @@ func (h *Home) Open(ctx context.Context, spec Spec) (_ *Session, err error) {
 	if err := spec.check(); err != nil {
 		return nil, err
 	}
-	s := &Session{home: h, spec: spec, name: hashName(spec.Key, spec.Repository, spec.Key)}
+	confined, err := h.Confinement(ctx)
+	if err != nil {
+		return nil, err
+	}
+	s := &Session{home: h, spec: spec, mode: confined.Mode, name: hashName(spec.Key, spec.Repository, spec.Key)}
 	if err := h.enter(s.name); err != nil {
 		return nil, err
 	}
@@ -61,43 +72,135 @@ func (h *Home) Open(ctx context.Context, spec Spec) (_ *Session, err error) {
 			s.Close()
 		}
 	}()
+	if err := h.awaitRuns(ctx, s.name); err != nil {
+		return nil, err
+	}
+	// The supervisor makes ready while the view is made.
+	if err := s.launch(); err != nil {
+		return nil, err
+	}
 	if err := s.makeView(); err != nil {
 		return nil, err
 	}
-	if err := s.makePrivate(); err != nil {
-		return nil, err
-	}
-	executable, isShim, err := h.shim(spec.Tool)
-	if err != nil {
-		return nil, err
-	}
-	s.isShim = isShim
 	if s.initHash, err = s.hashInit(); err != nil {
 		return nil, err
 	}
-	s.tf, err = tfexec.NewTerraform(s.view.path(s.dir), executable)
-	if err != nil {
-		return nil, err
-	}
-	if err := s.tf.SetWaitDelay(h.opts.Grace); err != nil {
-		return nil, err
-	}
-	// Terraform talks to a provider over a unix socket in TMPDIR, which is private to this run and 0700. TLS on top of it, with keys made
-	// anew for each of the many times a provider starts, costs more than all else in a small plan: 0.50 s of CPU against 0.21 s with three
-	// providers. Windows has no such socket.
-	if err := s.tf.SetDisablePluginTLS(runtime.GOOS != "windows" && !h.opts.PluginTLS); err != nil {
-		return nil, err
-	}
-	return s, s.askVersion(ctx)
+	return s, s.prepare()
 }
 
-// askVersion has terraform-exec ask now what it would ask in the middle of a command, with the answer in that command's output.
-func (s *Session) askVersion(ctx context.Context) error {
-	return s.query(ctx, "version", func(ctx context.Context) error {
-		_, _, err := s.tf.Version(ctx, false)
-		return err
-	})
+// awaitRuns waits until nothing lives any more that an earlier Mooring started for a workspace: what had not begun to change anything is
+// about to end, and what had is for the runner to wait for before it comes here.
+func (h *Home) awaitRuns(ctx context.Context, name string) error {
+	for {
+		live, err := h.liveRuns(name)
+		if err != nil || len(live) == 0 {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("waiting for what an earlier Mooring started (%s): %w", filepath.Base(live[0]), ctx.Err())
+		case <-time.After(25 * time.Millisecond): // a lock that cannot be waited for with a context
+		}
+	}
 }
+
+// launch makes the run directory and starts the supervisor.
+func (s *Session) launch() (err error) {
+	h := s.home
+	if s.mode == modeNamespaces {
+		s.host = h.hostName(s.spec.Repository, s.spec.Key, s.spec.Run)
+	}
+	if s.executable, s.isShim, err = h.shim(s.spec.Tool); err != nil {
+		return err
+	}
+	record := runRecord{Run: s.spec.Run, Repository: s.spec.Repository, Key: s.spec.Key, Host: s.host, Mode: s.mode, Started: time.Now()}
+	if s.run, s.runLock, err = h.newRun(s.name, record); err != nil {
+		return err
+	}
+	s.private = filepath.Join(s.run, "private")
+	s.tmp = filepath.Join(s.run, "tmp")
+	// Providers listen on a unix socket in TMPDIR, whose whole path has room for 107 bytes.
+	if s.mode != modeNamespaces && len(s.tmp) > 75 {
+		if s.tmp, err = os.MkdirTemp("", "mooring-"); err != nil {
+			return err
+		}
+	}
+	name := s.spec.OutputFile
+	if name == "" {
+		name = filepath.Join(s.run, outputName)
+	}
+	output, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
+	if err != nil {
+		return err
+	}
+	defer output.Close()
+	if s.super, err = h.launch(s.mode, s.run, s.runLock, output); err != nil {
+		return err
+	}
+	// From here on the lock is the supervisor's.
+	if err := s.runLock.Close(); err != nil {
+		return err
+	}
+	s.runLock = nil
+	if s.output, err = os.Open(name); err != nil {
+		return err
+	}
+	_, err = s.output.Seek(0, io.SeekEnd)
+	s.super.output = s.output
+	return err
+}
+
+// prepare confines the supervisor and gives it what it needs.
+func (s *Session) prepare() error {
+	files := map[string][]byte{}
+	if len(s.spec.Variables) > 0 {
+		values := map[string]json.RawMessage{}
+		for name, value := range s.spec.Variables {
+			values[name] = value.JSON
+		}
+		data, err := json.Marshal(values)
+		if err != nil {
+			return err
+		}
+		const name = "variables.tfvars.json"
+		s.varFile, files[name] = filepath.Join(s.private, name), data
+	}
+	if len(s.spec.BackendValues) > 0 {
+		data, err := json.Marshal(s.spec.BackendValues)
+		if err != nil {
+			return err
+		}
+		const name = "backend.json"
+		s.backend, files[name] = filepath.Join(s.private, name), data
+	}
+	if err := os.MkdirAll(s.packages(), 0o700); err != nil {
+		return err
+	}
+	paths, err := s.paths(s.mode)
+	if err != nil {
+		return err
+	}
+	set := setup{
+		Format: runFormat, Tool: s.spec.Tool.Name, Exec: s.executable, Dir: s.view.path(s.dir), Grace: s.home.opts.Grace,
+		// Terraform talks to a provider over a unix socket in TMPDIR, which is private to this run and 0700. TLS on top of it, with keys
+		// made anew for each of the many times a provider starts, costs more than all else in a small plan: 0.50 s of CPU against 0.21 s
+		// with three providers. Windows has no such socket.
+		PluginTLS: runtime.GOOS == "windows" || s.home.opts.PluginTLS,
+		StateFile: s.state.current, Recipient: s.home.identity.Recipient().String(), Secrets: secretBytes(s.spec.Secrets),
+		Private: s.private, Files: files,
+		Confine: confinement{Mode: s.mode, Root: filepath.Join(s.run, "root"), Host: s.host, Paths: paths},
+	}
+	if s.mode == modeNone {
+		set.Confine.Paths = nil
+	}
+	if err := s.super.tell(set); err != nil {
+		return fmt.Errorf("confine %s by %s: %w", s.spec.Tool.Name, s.mode, err)
+	}
+	return nil
+}
+
+// packages is where init unpacks providers, before they move into the cache.
+func (s *Session) packages() string { return filepath.Join(s.run, "packages") }
 
 func (s *Session) makeView() error {
 	dir, err := resolve(s.spec.Tree, path.Clean(s.spec.Dir))
@@ -149,37 +252,6 @@ func (s *Session) checkFiles() error {
 	return nil
 }
 
-func (s *Session) makePrivate() (err error) {
-	if s.run, s.runLock, err = s.home.newRun(); err != nil {
-		return err
-	}
-	s.tmp = filepath.Join(s.run, "tmp")
-	// Providers listen on a unix socket in TMPDIR, whose whole path has room for 107 bytes.
-	if len(s.tmp) > 75 {
-		if s.tmp, err = os.MkdirTemp("", "mooring-"); err != nil {
-			return err
-		}
-	}
-	if err := os.MkdirAll(s.tmp, 0o700); err != nil {
-		return err
-	}
-	if len(s.spec.Variables) > 0 {
-		values := map[string]json.RawMessage{}
-		for name, value := range s.spec.Variables {
-			values[name] = value.JSON
-		}
-		s.varFile = filepath.Join(s.run, "variables.tfvars.json")
-		if err := writeJSON(s.varFile, values); err != nil {
-			return err
-		}
-	}
-	if len(s.spec.BackendValues) > 0 {
-		s.backend = filepath.Join(s.run, "backend.json")
-		return writeJSON(s.backend, s.spec.BackendValues)
-	}
-	return nil
-}
-
 func writeJSON(name string, value any) error {
 	data, err := json.Marshal(value)
 	if err != nil {
@@ -194,32 +266,46 @@ func (s *Session) Notes() []string { return slices.Concat(s.state.notes, s.notes
 // ViewDir is where the root module lies on disk while it runs.
 func (s *Session) ViewDir() string { return s.view.path(s.dir) }
 
-// Close removes what is private to this run: variables, temporary files, plan files that were not kept. The view, .terraform and all
-// state stay. Calling it again does nothing.
+// RunDir is the run directory: it is found again after a kill of this process, see Home.Look.
+func (s *Session) RunDir() string { return s.run }
+
+// Close ends the supervisor and removes what is private to this run: variables, temporary files, plan files that were not kept. The view,
+// .terraform and all state stay. Calling it again does nothing.
 func (s *Session) Close() error {
 	if s.closed {
 		return nil
 	}
 	s.closed, s.ready = true, false
 	var errs []error
-	if s.state != nil && s.view != nil {
-		errs = append(errs, s.keepErrored(), s.state.bringHome(s.view))
+	if s.super != nil {
+		s.super.end()
 	}
-	for _, file := range s.plans {
-		if err := os.Remove(file); err != nil && !os.IsNotExist(err) {
-			errs = append(errs, err)
-		}
+	if s.state != nil && s.view != nil {
+		errs = append(errs, s.keepErrored(), s.keepSealed(), s.state.bringHome(s.view))
 	}
 	for _, dir := range []string{s.run, s.tmp} {
 		if dir != "" {
 			errs = append(errs, removeAll(dir))
 		}
 	}
-	if s.runLock != nil {
-		errs = append(errs, s.runLock.Close())
+	for _, file := range []*os.File{s.runLock, s.output} {
+		if file != nil {
+			errs = append(errs, file.Close())
+		}
 	}
 	s.home.leave(s.name)
 	return errors.Join(errs...)
+}
+
+// Leave closes the session without ending what runs: its supervisor goes on, and its run directory stays to be found again.
+func (s *Session) Leave() {
+	if s.closed {
+		return
+	}
+	s.closed, s.ready = true, false
+	s.super.leave()
+	s.output.Close()
+	s.home.leave(s.name)
 }
 
 // removeAll also removes directories that a module cache made read-only.

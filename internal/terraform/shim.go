@@ -12,10 +12,13 @@ import (
 // Why it exists. terraform-exec starts `terraform version -json` once for every instance, 45 ms each, which is as much as a plan of a
 // small workspace; the shim answers from a file in 1 ms. And terraform-exec has no option for init's -lockfile=readonly and refuses the
 // variable that would add it; the shim adds it when told so. It is a shell script because Mooring itself takes ten times as long to start.
-// Its process becomes the tool's by exec, so signals, process group and parent are as without it.
+// Its process becomes the tool's by exec, so signals, process group and parent are as without it; its process id, which terraform-exec does
+// not tell, goes to the supervisor first.
 const shimText = `#!/bin/sh
 # Written by Mooring: answers "version -json" from a file, and else becomes the tool beside it. See internal/terraform/shim.go.
 here="${0%/*}"
+{ echo $$ >&6; } 2>/dev/null
+exec 6>&-
 if [ "$#" -eq 2 ] && [ "$1" = version ] && [ "$2" = -json ]; then
 	while IFS= read -r line; do
 		printf '%s\n' "$line"

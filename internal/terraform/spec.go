@@ -50,8 +50,16 @@ type Spec struct {
 	// committed lock file, backend values and files and the tool are added here.
 	InitInputs []byte
 	Env        map[string]string // environment of every command
-	InitEnv    map[string]string // environment of init alone: registry tokens, Git credentials
+	InitEnv    map[string]string // of init alone: registry tokens, Git credentials
+	PlanEnv    map[string]string // of every command that changes nothing: init, plan, show, reading state
+	ApplyEnv   map[string]string // of apply, state push and force-unlock alone
 	Tool       Tool
+
+	Run        string   // the caller's name for this run, for a person who finds what is left of it
+	OutputFile string   // what commands print for people is appended to it, without secrets, also when this process is gone; "" is a private file
+	Secrets    []string // hidden in all that is printed, said and written down
+	// AbsoluteReads are absolute paths of state that a "local" terraform_remote_state names.
+	AbsoluteReads []string
 }
 
 // Variable is one input variable's value.
@@ -100,7 +108,7 @@ func (s Spec) check() error {
 
 // checkEnv refuses what would change the meaning of a command behind the plan that a person reads.
 func (s Spec) checkEnv() error {
-	for _, env := range []map[string]string{s.Env, s.InitEnv} {
+	for _, env := range []map[string]string{s.Env, s.InitEnv, s.PlanEnv, s.ApplyEnv} {
 		for name := range env {
 			if name == "" || strings.ContainsAny(name, "=\x00") {
 				return fmt.Errorf("environment variable %q: not a name", name)

@@ -2,7 +2,6 @@ package terraform
 
 import (
 	"archive/zip"
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -29,27 +28,21 @@ func (s *Session) State(ctx context.Context) (StateInfo, error) {
 	if info, ok := s.localState(); ok {
 		return info, nil
 	}
-	var pulled string
-	err := s.query(ctx, "state pull", func(ctx context.Context) (err error) {
-		pulled, err = s.tf.StatePull(ctx)
-		return err
-	})
+	rep, err := s.query(ctx, request{Verb: "state pull"})
 	if err != nil {
 		return StateInfo{}, err
 	}
-	info, err := readState(bytes.NewReader([]byte(pulled)))
-	if err != nil {
-		return StateInfo{}, fmt.Errorf("state of %s: %w", s.spec.Key, err)
-	}
-	return info, nil
+	return *rep.State, nil
 }
 
 // localState reads the state file of a local backend. ok is false when there is none to read or it is not plain (OpenTofu can encrypt).
-func (s *Session) localState() (info StateInfo, ok bool) {
-	if s.state.current == "" {
+func (s *Session) localState() (info StateInfo, ok bool) { return readStateFile(s.state.current) }
+
+func readStateFile(name string) (info StateInfo, ok bool) {
+	if name == "" {
 		return StateInfo{}, false
 	}
-	file, err := os.Open(s.state.current)
+	file, err := os.Open(name)
 	if errors.Is(err, fs.ErrNotExist) {
 		return StateInfo{Known: true, Outputs: map[string]Output{}}, true
 	}
@@ -61,16 +54,8 @@ func (s *Session) localState() (info StateInfo, ok bool) {
 	return info, err == nil
 }
 
-// planState reads the state a plan was made against out of the plan file, a zip archive. Its entry "tfstate" has lineage and serial
+// readPlanState reads the state a plan was made against out of the plan file, a zip archive. Its entry "tfstate" has lineage and serial
 // but the planned outputs already; "tfstate-prev" has what the last run left.
-func (s *Session) planState(ctx context.Context, file string) (StateInfo, error) {
-	info, err := readPlanState(file)
-	if err != nil {
-		return s.State(ctx) // an encrypted plan
-	}
-	return info, nil
-}
-
 func readPlanState(file string) (StateInfo, error) {
 	archive, err := zip.OpenReader(file)
 	if err != nil {

@@ -70,7 +70,7 @@ func TestStateOutlivesCheckouts(t *testing.T) {
 				t.Fatalf("State() = %+v %v, want %+v", now, err, info)
 			}
 			plan = r.plan(s, PlanOptions{Destroy: true})
-			if err := s.Apply(t.Context(), io.Discard, plan.File); err != nil {
+			if err := only(s.Apply(t.Context(), io.Discard, plan, ApplyOptions{})); err != nil {
 				t.Fatal(err)
 			}
 			if _, err := os.Stat(stored + ".backup"); err != nil {
@@ -140,7 +140,7 @@ func TestStateLockHoldsAcrossViews(t *testing.T) {
 	a, b := r.ready(spec("a")), r.ready(spec("b"))
 	plan := r.plan(a, PlanOptions{})
 	done := make(chan error, 1)
-	go func() { done <- a.Apply(t.Context(), io.Discard, plan.File) }()
+	go func() { done <- only(a.Apply(t.Context(), io.Discard, plan, ApplyOptions{})) }()
 	waitFor(t, started)
 	_, err := b.Plan(t.Context(), io.Discard, PlanOptions{})
 	if err == nil || !strings.HasPrefix(err.Error(), "terraform plan: Error acquiring the state lock") {
@@ -205,7 +205,7 @@ func TestCommittedStateSeedsOnce(t *testing.T) {
 			t.Fatalf("notes of %q: %s", workspace, notes)
 		}
 		plan := r.plan(s, PlanOptions{Destroy: true})
-		if err := s.Apply(t.Context(), io.Discard, plan.File); err != nil {
+		if err := only(s.Apply(t.Context(), io.Discard, plan, ApplyOptions{})); err != nil {
 			t.Fatal(err)
 		}
 		s.Close()
@@ -241,6 +241,7 @@ func TestStateLeftInTheViewIsRescued(t *testing.T) {
 	s = r.open(r.spec("app"))
 	replace(state) // older
 	// As after a kill: not closed, opened again.
+	s.super.end()
 	r.home.leave(s.name)
 	s = r.open(r.spec("app"))
 	if read(t, home) != newer {

@@ -18,9 +18,13 @@ type stateHome struct {
 	files     []string          // repository paths of own state files
 	dirs      []string          // repository paths of own workspace directories
 	read      []string          // repository paths that only terraform_remote_state reads
+	workspace string            // absolute directory of the Terraform workspace's state; "" for the default one
 	current   string            // absolute path of the state file of the workspace to run; "" when the backend is not local
 	notes     []string          // what a person should know
 	viewLinks map[string]string // repository path → target, for the view
+
+	// Absolute directories of own state, and absolute files and directories that terraform_remote_state reads.
+	absolute, absoluteRead []string
 }
 
 // place maps a path as configured (relative to the root module) to a repository path.
@@ -54,11 +58,13 @@ func findState(spec Spec, dir, home string) (*stateHome, error) {
 			if err != nil {
 				return nil, err
 			}
-			s.current = filepath.Join(workspaceDir, name, "terraform.tfstate")
+			s.workspace = filepath.Join(workspaceDir, name)
+			s.current = filepath.Join(s.workspace, "terraform.tfstate")
 		}
 	}
 	for _, configured := range spec.RemoteStatePaths {
 		if filepath.IsAbs(configured) {
+			s.absoluteRead = append(s.absoluteRead, filepath.Clean(configured))
 			continue
 		}
 		name, err := placeState(dir, configured)
@@ -75,7 +81,11 @@ func findState(spec Spec, dir, home string) (*stateHome, error) {
 // own registers one own path and returns where it lives on disk.
 func (s *stateHome) own(dir, configured string, list *[]string) (string, error) {
 	if filepath.IsAbs(configured) {
-		return filepath.Clean(configured), nil
+		clean := filepath.Clean(configured)
+		if list == &s.files {
+			s.absolute = append(s.absolute, filepath.Dir(clean))
+		}
+		return clean, nil
 	}
 	name, err := placeState(dir, configured)
 	if err != nil {
@@ -115,6 +125,34 @@ func (s *stateHome) prepare(v *view) error {
 	}
 	for name, target := range s.viewLinks {
 		v.addLink(name, target)
+	}
+	return s.makeShown()
+}
+
+// makeShown makes what is shown to a confined Terraform one by one, so that it must be there before: it cannot make a file beside.
+func (s *stateHome) makeShown() error {
+	for _, name := range s.files {
+		file, err := os.OpenFile(s.path(name)+".backup", os.O_CREATE|os.O_WRONLY, 0o600)
+		if err == nil {
+			err = file.Close()
+		}
+		if err != nil {
+			return fmt.Errorf("make the backup of a state file: %w", err)
+		}
+	}
+	for _, dir := range s.absolute {
+		if err := os.MkdirAll(dir, 0o700); err != nil {
+			return fmt.Errorf("make state directory: %w", err)
+		}
+	}
+	if s.workspace == "" {
+		return nil
+	}
+	if _, err := os.Stat(s.workspace); errors.Is(err, fs.ErrNotExist) {
+		s.notes = append(s.notes, fmt.Sprintf("made Terraform workspace %q", filepath.Base(s.workspace)))
+	}
+	if err := os.MkdirAll(s.workspace, 0o700); err != nil {
+		return fmt.Errorf("make state directory: %w", err)
 	}
 	return nil
 }
@@ -175,7 +213,10 @@ func (s *stateHome) seed(v *view, name string) error {
 		return nil
 	}
 	source := filepath.Join(v.tree, filepath.FromSlash(name))
-	_, backupErr := os.Stat(target + ".backup")
+	backup, backupErr := os.Stat(target + ".backup")
+	if backupErr == nil && backup.Size() == 0 {
+		backupErr = fs.ErrNotExist // made to be shown, and never written
+	}
 	data, err := os.ReadFile(source)
 	if err != nil || len(data) == 0 || backupErr == nil || v.skip != nil && v.skip(name) {
 		file, err := os.OpenFile(target, os.O_CREATE|os.O_WRONLY, 0o600)

@@ -263,7 +263,7 @@ func TestApplyWithoutTheCheckout(t *testing.T) {
 		t.Fatal(err)
 	}
 	var out bytes.Buffer
-	if err := s.Apply(t.Context(), io.MultiWriter(&out), plan.File); err != nil {
+	if err := only(s.Apply(t.Context(), io.MultiWriter(&out), plan, ApplyOptions{})); err != nil {
 		t.Fatal(err)
 	}
 	if !strings.Contains(out.String(), "hello") || !strings.Contains(out.String(), "by plan") {

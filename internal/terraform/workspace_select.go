@@ -17,26 +17,18 @@ func (s *Session) selectWorkspace(ctx context.Context, out io.Writer) error {
 	if s.selectedWorkspace() == name {
 		return nil
 	}
-	selectErr := s.query(ctx, "workspace select", func(ctx context.Context) error {
-		return s.tf.WorkspaceSelect(ctx, name)
-	})
+	_, selectErr := s.query(ctx, request{Verb: "workspace select", Name: name})
 	if selectErr == nil || ctx.Err() != nil {
 		return selectErr
 	}
-	var existing []string
-	err := s.query(ctx, "workspace list", func(ctx context.Context) (err error) {
-		existing, _, err = s.tf.WorkspaceList(ctx)
-		return err
-	})
+	existing, err := s.query(ctx, request{Verb: "workspace list"})
 	if err != nil {
 		return err
 	}
-	if slices.Contains(existing, name) {
+	if slices.Contains(existing.Names, name) {
 		return selectErr
 	}
-	if err := s.command(ctx, "workspace new", out, s.env(nil), func(ctx context.Context) error {
-		return s.tf.WorkspaceNew(ctx, name)
-	}); err != nil {
+	if _, err := s.command(ctx, out, request{Verb: "workspace new", Name: name}); err != nil {
 		return err
 	}
 	if now := s.selectedWorkspace(); now != name {

@@ -1,0 +1,31 @@
+//go:build !linux
+
+package terraform
+
+import (
+	"errors"
+	"os"
+	"syscall"
+)
+
+func harden() error { return nil }
+
+// Harden keeps other processes of the user out of this one, where the system knows how.
+func Harden() error { return nil }
+
+func attributes(string) *syscall.SysProcAttr { return &syscall.SysProcAttr{Setsid: true} }
+
+func confine(c *confinement, children *os.File) error {
+	if c.Mode != modeNone {
+		return errors.New("only Linux has it")
+	}
+	return children.Close()
+}
+
+// reaper does nothing: this system does not hand orphans to a supervisor.
+type reaper struct{}
+
+func newReaper(*os.File, bool) *reaper { return &reaper{} }
+func (*reaper) begin()                 {}
+func (*reaper) end() int               { return 0 }
+func (*reaper) killTool()              {}

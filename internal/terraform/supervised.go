@@ -1,0 +1,221 @@
+package terraform
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"time"
+)
+
+var (
+	// ErrLost says that the supervisor ended in the middle of a command: nobody saw how that went.
+	ErrLost = errors.New("the supervisor of the run is gone: nobody saw how it ended")
+	// ErrHandedOver says that the command goes on in its supervisor, without this process.
+	ErrHandedOver = errors.New("handed over to the supervisor")
+)
+
+// HandOver is the cause of a context that ends with the wish to leave what changes something to its supervisor: Apply then returns
+// ErrHandedOver at once, and the run goes on.
+var HandOver = errors.New("hand over")
+
+// supervised is the runner's end of a supervisor.
+type supervised struct {
+	cmd    *exec.Cmd
+	in     io.WriteCloser
+	ask    *json.Encoder
+	frames chan frame // closed when the supervisor is gone
+	grace  time.Duration
+
+	output *os.File // read from where this run's part begins
+}
+
+type frame struct {
+	kind byte
+	data []byte
+}
+
+// launch starts a supervisor for a run directory. It inherits the lock, which this process then lets go of.
+func (h *Home) launch(mode, dir string, lock, output *os.File) (*supervised, error) {
+	framesRead, framesWrite, err := os.Pipe()
+	if err != nil {
+		return nil, err
+	}
+	defer framesWrite.Close()
+	pidsRead, pidsWrite, err := os.Pipe()
+	if err != nil {
+		return nil, errors.Join(err, framesRead.Close())
+	}
+	defer pidsRead.Close()
+	defer pidsWrite.Close()
+	stderr, err := os.OpenFile(filepath.Join(dir, stderrName), os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
+	if err != nil {
+		return nil, errors.Join(err, framesRead.Close())
+	}
+	defer stderr.Close()
+	p := &supervised{frames: make(chan frame, 1), grace: h.opts.Grace}
+	// The running program itself, also when its file was replaced by a newer one meanwhile.
+	p.cmd = exec.Command(selfExecutable())
+	p.cmd.Args = []string{"mooring", superviseCommand, dir}
+	p.cmd.Dir = "/"
+	p.cmd.Env = []string{"LANG=C.UTF-8", "GOTRACEBACK=none"}
+	p.cmd.Stderr = stderr
+	p.cmd.ExtraFiles = []*os.File{lock, framesWrite, output, pidsWrite, pidsRead}
+	p.cmd.SysProcAttr = attributes(mode)
+	if p.in, err = p.cmd.StdinPipe(); err != nil {
+		return nil, errors.Join(err, framesRead.Close())
+	}
+	p.ask = json.NewEncoder(p.in)
+	if err := p.cmd.Start(); err != nil {
+		return nil, errors.Join(fmt.Errorf("start the supervisor: %w", err), framesRead.Close())
+	}
+	go p.read(framesRead)
+	return p, nil
+}
+
+func selfExecutable() string {
+	if _, err := os.Stat("/proc/self/exe"); err == nil {
+		return "/proc/self/exe"
+	}
+	name, err := os.Executable()
+	if err != nil {
+		return os.Args[0]
+	}
+	return name
+}
+
+func (p *supervised) read(from *os.File) {
+	defer close(p.frames)
+	defer from.Close()
+	r := bufio.NewReader(from)
+	for {
+		kind, data, err := readFrame(r)
+		if err != nil {
+			return
+		}
+		p.frames <- frame{kind, data}
+	}
+}
+
+// tell sends the setup and waits until the supervisor is confined and ready.
+func (p *supervised) tell(set setup) error {
+	if err := p.ask.Encode(set); err != nil {
+		return p.lost()
+	}
+	for f := range p.frames {
+		if f.kind != frameReply {
+			continue
+		}
+		var rep reply
+		if err := json.Unmarshal(f.data, &rep); err != nil {
+			return err
+		}
+		if rep.Failure != nil {
+			return errors.New(rep.Failure.Cause)
+		}
+		return nil
+	}
+	return p.lost()
+}
+
+// lost says what the supervisor said before it was gone.
+func (p *supervised) lost() error {
+	_ = p.cmd.Wait() // it is gone; how is in the error's text
+	if file, ok := p.cmd.Stderr.(*os.File); ok {
+		if said, err := os.ReadFile(file.Name()); err == nil && len(said) > 0 {
+			return fmt.Errorf("%w (%s): %s", ErrLost, p.cmd.ProcessState, tail(string(said), 2<<10))
+		}
+	}
+	return fmt.Errorf("%w (%s)", ErrLost, p.cmd.ProcessState)
+}
+
+// do has one command run. out gets what it prints as it is printed; data gets what Mooring asked for. When ctx ends the command is
+// interrupted, and do waits for its end.
+func (p *supervised) do(ctx context.Context, req request, out io.Writer, data io.Writer) (reply, error) {
+	show := &follower{file: p.output, out: out}
+	if err := p.ask.Encode(req); err != nil {
+		return reply{}, p.lost()
+	}
+	done := ctx.Done()
+	var late <-chan time.Time
+	for {
+		select {
+		case f, ok := <-p.frames:
+			if !ok {
+				show.read()
+				return reply{}, p.lost()
+			}
+			switch f.kind {
+			case frameGrew:
+				show.read()
+			case frameData:
+				if _, err := data.Write(f.data); err != nil {
+					return reply{}, err
+				}
+			case frameReply:
+				show.read()
+				rep := reply{}
+				if err := json.Unmarshal(f.data, &rep); err != nil {
+					return rep, fmt.Errorf("read the supervisor's reply: %w", err)
+				}
+				if show.err != nil {
+					rep.Notes = append(rep.Notes, fmt.Sprintf("what %s printed is not complete here: %v", req.Verb, show.err))
+				}
+				return rep, nil
+			}
+		case <-done:
+			if errors.Is(context.Cause(ctx), HandOver) && verbs[req.Verb].durable {
+				return reply{}, ErrHandedOver
+			}
+			done = nil
+			_ = p.ask.Encode(request{Verb: verbCancel, Reason: context.Cause(ctx).Error()}) // it may have ended by itself
+			late = time.After(p.grace + 15*time.Second)
+		case <-late:
+			// It interrupts, waits and kills by itself; one that does not even do that is ended with all that it started.
+			_ = p.cmd.Process.Kill()
+			late = nil
+		}
+	}
+}
+
+// end lets the supervisor go and waits until it is gone.
+func (p *supervised) end() {
+	_ = p.in.Close() // it goes by itself
+	late := time.AfterFunc(p.grace+15*time.Second, func() { _ = p.cmd.Process.Kill() })
+	defer late.Stop()
+	for range p.frames { // until its pipe ends
+	}
+	_ = p.cmd.Wait() // how it went shows in what it left
+}
+
+// leave goes away from a supervisor that goes on.
+func (p *supervised) leave() {
+	_ = p.in.Close()
+	go p.end()
+}
+
+// follower hands on what a file has grown by.
+type follower struct {
+	file *os.File
+	out  io.Writer // nil is nobody
+	err  error     // the first; nothing is written after it
+}
+
+func (f *follower) read() {
+	if f.file == nil {
+		return
+	}
+	out := f.out
+	if out == nil || f.err != nil {
+		out = io.Discard
+	}
+	if _, err := io.Copy(out, f.file); err != nil && f.err == nil {
+		f.err = err
+		_, _ = io.Copy(io.Discard, f.file)
+	}
+}
