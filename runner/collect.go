@@ -14,7 +14,7 @@ import (
 
 // CollectOptions say how to collect. The zero value collects.
 type CollectOptions struct {
-	DryRun bool // only say what would go
+	DryRun bool `json:"dry_run,omitempty"` // only say what would go
 }
 
 // Collected is what a collection freed, or would have: what `mooring gc` prints.

@@ -15,9 +15,9 @@ import (
 )
 
 // An init works with cache entries to which nothing but its private staging directory leads: until it has ended, no link in a .terraform
-// says that they are used. So who uses the cache holds a shared lock on packagesLock, and who removes from it an exclusive one. It is a
+// says that they are used. So who uses the cache holds a shared lock on the file beside it, and who removes from it an exclusive one. It is a
 // file's lock and not a mutex, because an init may be another process's, and because it ends with the process.
-const packagesLock = ".lock"
+const packagesLock = ".lock" // after the directory's own name
 
 // initLink leads from a view to its .terraform directory, wherever in the view that is.
 const initLink = "terraform"
@@ -29,7 +29,7 @@ var ErrInitRunning = errors.New("inits are under way that may use the provider p
 const packagesPatience = 5 * time.Second
 
 func (h *Home) lockPackages(how int) (release func(), err error) {
-	file, err := os.OpenFile(filepath.Join(h.providers, packagesLock), os.O_RDWR|os.O_CREATE, 0o600)
+	file, err := os.OpenFile(h.providers+packagesLock, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		return nil, err
 	}
