@@ -20,13 +20,17 @@ import (
 // journal: runs under way write between two of them.
 const forgetAtOnce = 1000
 
+// justEnded is how long a run stays whatever Keep says: who made it still wants to
+// see how it went.
+const justEnded = time.Hour
+
 // history takes ended runs from the journal: those beyond Keep.Runs, and those
 // that ended before Keep.Age.
 func (c *collection) history() (freed terraform.Freed, err error) {
 	c.forgotten = map[string]bool{}
 	var old []string
 	err = c.r.journal.view(func(tx *bbolt.Tx) error {
-		old, err = endedRuns(tx, c.r.opts.Keep.Runs, c.before)
+		old, err = endedRuns(tx, c.r.opts.Keep.Runs, c.before, c.now.Add(-justEnded))
 		return err
 	})
 	for err == nil && len(old) > 0 {
@@ -53,8 +57,9 @@ func (c *collection) history() (freed terraform.Freed, err error) {
 	return freed, err
 }
 
-// endedRuns returns the runs that ended and are too many or too old, oldest first.
-func endedRuns(tx *bbolt.Tx, keep int, before time.Time) ([]string, error) {
+// endedRuns returns the runs that ended and are too many or ended before a time,
+// oldest first, but for those that ended after recent.
+func endedRuns(tx *bbolt.Tx, keep int, before, recent time.Time) ([]string, error) {
 	var old []string
 	open := tx.Bucket(openBucket)
 	ended := 0
@@ -73,7 +78,7 @@ func endedRuns(tx *bbolt.Tx, keep int, before time.Time) ([]string, error) {
 		if h.Finished == nil {
 			h.Finished = &h.Started
 		}
-		if ended++; ended > keep || h.Finished.Before(before) {
+		if ended++; !h.Finished.After(recent) && (ended > keep || h.Finished.Before(before)) {
 			old = append(old, runID(k))
 		}
 	}
