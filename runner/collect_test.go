@@ -313,6 +313,45 @@ func TestLogsHaveAShareOfTheSize(t *testing.T) {
 	}
 }
 
+// Provider packages that nothing uses go when they are old, and earlier when
+// everything together is too large: never for less.
+func TestProvidersGoByAgeAndSize(t *testing.T) {
+	t.Parallel()
+	now := time.Now()
+	r := bare(t, func(o *Options) { o.Now = func() time.Time { return now } })
+	leaf := filepath.Join(r.opts.DataDir, "providers", "registry.terraform.io", "hashicorp", "null", "3.2.4", "linux_amd64")
+	install := func() {
+		t.Helper()
+		dir := filepath.Join(leaf, strings.Repeat("0a", 32))
+		if err := os.MkdirAll(dir, 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(dir, "terraform-provider-null"), make([]byte, 100_000), 0o500); err != nil {
+			t.Fatal(err)
+		}
+	}
+	expect := func(what string, removed int) {
+		t.Helper()
+		if freed := collect(t, r, false)[FreedProviders]; freed.Removed != removed || (freed.Bytes >= 100_000) != (removed > 0) {
+			t.Errorf("%s: %+v, want %d", what, freed, removed)
+		}
+	}
+	install()
+	expect("young and small", 0)
+	total, err := r.usage()
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.opts.Keep.Size = uint64(total)
+	expect("as large as it may be", 0)
+	r.opts.Keep.Size--
+	expect("too large", 1)
+	r.opts.Keep.Size = 10 << 30
+	install()
+	now = now.Add(91 * 24 * time.Hour)
+	expect("old", 1)
+}
+
 // A plan file is named by no memory while its unit's run records it, and while it
 // is applied: the unit's lock is what tells.
 func TestPlanOfAUnitUnderWayIsNotCollected(t *testing.T) {

@@ -66,6 +66,9 @@ func (h *Home) linkedPackages() (map[string]bool, error) {
 		return nil, err
 	}
 	for _, view := range views {
+		if !hashedName.MatchString(view.Name()) {
+			continue // the links that views share
+		}
 		home := filepath.Join(h.views, view.Name())
 		if dir, err := os.Readlink(filepath.Join(home, initLink)); err == nil {
 			initDirs = append(initDirs, dir)

@@ -66,39 +66,43 @@ func (c *checkouts) collect(dryRun bool) (freed Freed, err error) {
 		if strings.HasPrefix(e.Name(), ".") || strings.HasSuffix(e.Name(), lockSuffix) {
 			continue
 		}
-		hidden, bytes, failed := c.hideUnheld(filepath.Join(c.dir, e.Name()), dryRun)
-		if hidden != "" {
-			failed = errors.Join(failed, destroyTree(hidden))
-		}
-		if bytes >= 0 && failed == nil {
-			freed.add(bytes)
+		tree, failed := c.hideUnheld(filepath.Join(c.dir, e.Name()), dryRun)
+		if tree != "" {
+			// The slow part, without holding up others.
+			bytes, unknown := treeSize(tree)
+			failed = errors.Join(failed, unknown)
+			if !dryRun {
+				failed = errors.Join(failed, destroyTree(tree))
+			}
+			if failed == nil {
+				freed.add(bytes)
+			}
 		}
 		err = errors.Join(err, failed)
 	}
 	return freed, err
 }
 
-// hideUnheld takes a checkout out of sight, unless any process holds it: bytes
-// is then -1.
-func (c *checkouts) hideUnheld(dir string, dryRun bool) (hidden string, bytes int64, err error) {
+// hideUnheld takes a checkout out of sight and returns where it is now: where it
+// was in a dry run, and "" where any process holds it.
+func (c *checkouts) hideUnheld(dir string, dryRun bool) (tree string, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if _, err := os.Lstat(dir); errors.Is(err, fs.ErrNotExist) {
-		return "", -1, nil // released meanwhile, with its lock file
+		return "", nil // released meanwhile, with its lock file
 	}
 	lock, busy := lockAlone(lockOf(dir))
 	if busy != nil {
-		return "", -1, nil
+		return "", nil
 	}
 	defer func() { _ = lock.Close() }() // only opened
-	if bytes, err = treeSize(dir); err != nil || dryRun {
-		return "", bytes, err
+	if dryRun {
+		return dir, nil
 	}
-	hidden, err = hideTree(dir)
-	if err != nil {
-		return "", bytes, err
+	if tree, err = hideTree(dir); err != nil {
+		return "", err
 	}
-	return hidden, bytes, os.Remove(lockOf(dir))
+	return tree, os.Remove(lockOf(dir))
 }
 
 // RemoveUnused removes the mirror in dir, which nobody has open, where it was
