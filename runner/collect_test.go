@@ -433,6 +433,9 @@ func TestCollectAfterRealRuns(t *testing.T) {
 	})
 	run := f.expect("waits held")[0]
 	name := func(dir string) string { return terraform.WarmName("infra", dir) }
+	if used, err := f.r.inUse(); err != nil || !used.known[name("kept")] || !used.known[name("gone")] || len(used.alike) > 0 {
+		t.Errorf("known: %+v %v", used, err)
+	}
 	if freed := collect(t, f.r, false); freed[FreedWarm].Removed != 0 || freed[FreedPlans].Removed != 0 || freed[FreedCheckouts].Removed != 0 || freed[FreedMirrors].Removed != 0 {
 		t.Errorf("everything is in use, an orphan too: %+v", freed)
 	}
