@@ -279,6 +279,9 @@ func (x *execution) memory(id string) *memory {
 	if t, ok := x.tasks[id]; ok {
 		u := t.unit
 		m.Kind, m.Dir, m.Workspace, m.Path, m.Cluster, m.Place = Kind(u.Kind), u.Dir, u.Workspace, u.Path, u.Cluster, u.StateIdentity()
+		if m.Kind == KindWorkspace {
+			m.Key = workspaceKey(u)
+		}
 	}
 	return m
 }

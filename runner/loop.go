@@ -27,6 +27,7 @@ func (r *Runner) Serve(ctx context.Context) error {
 	for _, repo := range r.repos {
 		wg.Go(func() { r.watch(ctx, repo) })
 	}
+	wg.Go(func() { r.collectDaily(ctx) })
 	wg.Wait()
 	return nil
 }
@@ -185,6 +186,9 @@ func (r *Runner) Sync(ctx context.Context, opts SyncOptions) ([]Run, error) {
 		}
 		for id := range ids {
 			run, err := getRun(tx, id)
+			if errors.Is(err, ErrNoRun) {
+				continue // ended, and collected at once
+			}
 			if err != nil {
 				return err
 			}

@@ -29,6 +29,7 @@ type memory struct {
 	Path       string `json:"path,omitempty"`
 	Cluster    string `json:"cluster,omitempty"`
 	Place      string `json:"place,omitempty"` // of its state, as the files name it
+	Key        string `json:"key,omitempty"`   // of a workspace: what its warm directories are named for
 
 	Converged string      `json:"converged,omitempty"` // commit last applied, or found unchanged
 	Taken     *taken      `json:"taken,omitempty"`     // how the last run left it, where that was not convergence

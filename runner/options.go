@@ -48,6 +48,16 @@ type Options struct {
 
 	Repositories []RepositoryConfig
 	Clusters     []ClusterConfig
+
+	Keep KeepOptions
+}
+
+// KeepOptions bound what the data directory keeps of the past. The zero value is
+// the defaults. State, the database and what waits for a person are never bound.
+type KeepOptions struct {
+	Runs int           // ended runs in the history; 0 is 1000
+	Age  time.Duration // how long an ended run, and what nothing uses, is kept; 0 is 90 days
+	Size uint64        // bytes of logs, plans, checkouts, Terraform's directories and provider packages; 0 is 10 GiB
 }
 
 // SandboxOptions say how Terraform is kept apart from the rest of the machine.
@@ -134,6 +144,15 @@ func (o *Options) setDefaults() error {
 	}
 	if o.Now == nil {
 		o.Now = time.Now
+	}
+	if o.Keep.Runs <= 0 {
+		o.Keep.Runs = 1000
+	}
+	if o.Keep.Age <= 0 {
+		o.Keep.Age = 90 * 24 * time.Hour
+	}
+	if o.Keep.Size == 0 {
+		o.Keep.Size = 10 << 30
 	}
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)

@@ -2,7 +2,6 @@ package runner
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -35,6 +34,8 @@ type Runner struct {
 	clusters *clusters
 	repos    []*repository
 	counters *counters
+
+	collecting sync.Mutex // held by the one collection that may run
 
 	hurry     chan struct{} // closed when running applies are to be interrupted at once
 	hurryOnce sync.Once
@@ -109,28 +110,8 @@ func (r *Runner) furnish() error {
 	if err := r.recover(); err != nil {
 		return err
 	}
-	return r.collectPlans()
-}
-
-// collectPlans removes the saved plans that nothing waits for any more.
-func (r *Runner) collectPlans() error {
-	keep := map[string]bool{}
-	err := r.journal.view(func(tx *bbolt.Tx) error {
-		return tx.Bucket(unitsBucket).ForEach(func(k, v []byte) error {
-			var m memory
-			if err := json.Unmarshal(v, &m); err != nil {
-				return fmt.Errorf("read what is known of a unit: %w", err)
-			}
-			if m.Plan != nil {
-				keep[m.Plan.File] = true
-			}
-			return nil
-		})
-	})
-	if err != nil {
-		return err
-	}
-	return r.home.CollectPlans(keep)
+	_, err = r.collectPlans(false)
+	return err
 }
 
 func newTools(opts Options) *terraform.Tools {

@@ -77,11 +77,15 @@ func specWithoutVariables(ctx context.Context, tools *terraform.Tools, u *worksp
 // workspaceKey names a workspace in its repository, whatever its unit is called:
 // one root module may be several by its backend configuration alone.
 func workspaceKey(u *workspace.Unit) string {
-	key := keyPart.Replace(u.Dir)
-	if u.Workspace != "default" {
-		key += ":" + keyPart.Replace(u.Workspace)
+	return keyOf(u.Dir, u.Workspace, u.BackendConfig())
+}
+
+func keyOf(dir, workspace string, backendConfig []string) string {
+	key := keyPart.Replace(dir)
+	if workspace != "default" {
+		key += ":" + keyPart.Replace(workspace)
 	}
-	for _, setting := range u.BackendConfig() {
+	for _, setting := range backendConfig {
 		key += " " + keyPart.Replace(setting)
 	}
 	return key

@@ -60,3 +60,7 @@ func (l local) Forget(_ context.Context, t control.Target) error {
 func (l local) Destroy(ctx context.Context, t control.Target) (runner.Run, error) {
 	return l.r.Destroy(ctx, t.Repository, t.Unit, t.By)
 }
+
+func (l local) Collect(ctx context.Context, o runner.CollectOptions) (runner.Collected, error) {
+	return l.r.Collect(ctx, o)
+}

@@ -61,7 +61,7 @@ func (a *app) root() *cobra.Command {
 		a.serveCommand(), a.syncCommand(), a.driftCommand(),
 		a.planCommand(), a.graphCommand(), a.validateCommand(),
 		a.runsCommand(), a.showCommand(), a.approveCommand(), a.discardCommand(), a.locksCommand(), a.unlockCommand(), a.forgetCommand(), a.destroyCommand(),
-		a.versionCommand(),
+		a.gcCommand(), a.versionCommand(),
 	)
 	return root
 }

@@ -4,6 +4,7 @@ import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -55,6 +56,7 @@ type Home struct {
 	lockFiles string // lock files that nobody committed
 	plans     string
 	runs      string // private to one session, removed by its Close
+	trash     string // on its way out: nobody looks for anything here
 	shims     string
 	unstored  string // unstored/<workspace>: states that no backend took, sealed
 
@@ -69,8 +71,10 @@ type Home struct {
 
 	shimMu sync.Mutex // held while a shim is written
 
-	mu   sync.Mutex
-	open map[string]bool // guarded by mu; directory names of open sessions
+	mu       sync.Mutex
+	open     map[string]bool // guarded by mu; directory names of open sessions
+	clearing map[string]bool // guarded by mu; those that nobody may open just now: see clear
+	cleared  *sync.Cond      // on mu; one of clearing is done
 }
 
 // New prepares a Home in dataDir, which must exist or be makeable; everything is made 0700.
@@ -102,13 +106,15 @@ func New(dataDir string, opts Options) (*Home, error) {
 		opts.PathEnv = "/usr/local/bin:/usr/bin:/bin"
 	}
 	h := &Home{
-		opts: opts, open: map[string]bool{}, cliConfig: opts.CLIConfig,
+		opts: opts, open: map[string]bool{}, clearing: map[string]bool{}, cliConfig: opts.CLIConfig,
 		views: filepath.Join(dataDir, "views"), links: filepath.Join(dataDir, "views", ".links"), initDirs: filepath.Join(dataDir, "tfdata"), state: filepath.Join(dataDir, "state"),
 		providers: filepath.Join(dataDir, "providers"), lockFiles: filepath.Join(dataDir, "lockfiles"),
 		plans: filepath.Join(dataDir, "plans"), runs: filepath.Join(dataDir, "run"), shims: filepath.Join(dataDir, "tools", "shims"),
 		unstored: filepath.Join(dataDir, "unstored"),
+		trash: filepath.Join(dataDir, "trash"),
 	}
-	for _, dir := range []string{h.links, h.initDirs, h.state, h.providers, h.lockFiles, h.plans, h.runs, h.shims, h.unstored} {
+	h.cleared = sync.NewCond(&h.mu)
+	for _, dir := range []string{h.links, h.initDirs, h.state, h.providers, h.lockFiles, h.plans, h.runs, h.shims, h.unstored, h.trash} {
 		if err := os.MkdirAll(dir, 0o700); err != nil {
 			return nil, fmt.Errorf("make data directory: %w", err)
 		}
@@ -144,19 +150,32 @@ func (h *Home) StateDir(repository string) string {
 	return filepath.Join(h.state, repositoryName(repository))
 }
 
-// Forget removes what is warm for a workspace: its view, .terraform directories, plans and lock file. State stays.
+// Forget removes what is warm for a workspace: its view, .terraform directories, plans and lock file. State stays. ErrInUse while it is
+// open.
 func (h *Home) Forget(repository, key string) error {
-	name := hashName(key, repository, key)
+	name := WarmName(repository, key)
 	if err := h.enter(name); err != nil {
 		return fmt.Errorf("forget %s: %w", key, err)
 	}
 	defer h.leave(name)
-	for _, dir := range []string{h.links, h.initDirs, h.plans} {
-		if err := os.RemoveAll(filepath.Join(dir, name)); err != nil {
-			return fmt.Errorf("forget %s: %w", key, err)
+	if kept, err := holdsState(filepath.Join(h.views, name)); err != nil || kept {
+		return errors.Join(err, fmt.Errorf("forget %s: its view holds a state that is nowhere else: %s", key, filepath.Join(h.views, name)))
+	}
+	plans, err := h.SavedPlans()
+	if err != nil {
+		return fmt.Errorf("forget %s: %w", key, err)
+	}
+	paths := h.warmPaths(name)
+	for _, file := range plans {
+		if PlanOwner(file) == name {
+			paths = append(paths, file)
 		}
 	}
-	if err := os.RemoveAll(filepath.Join(h.lockFiles, name+".hcl")); err != nil {
+	remove, err := h.putAside(paths...)
+	if remove != nil {
+		err = errors.Join(err, remove())
+	}
+	if err != nil {
 		return fmt.Errorf("forget %s: %w", key, err)
 	}
 	return nil
@@ -174,6 +193,9 @@ func (h *Home) sign(parts ...string) string {
 func (h *Home) enter(name string) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	for h.clearing[name] { // for as long as a few renames take
+		h.cleared.Wait()
+	}
 	if h.open[name] {
 		return ErrInUse
 	}

@@ -58,6 +58,11 @@ func (s *Session) Init(ctx context.Context, out io.Writer) error {
 
 // recallInit puts the .terraform directory of the wanted hash into place, if there is one.
 func (s *Session) recallInit() (bool, error) {
+	release, err := s.usePackages()
+	if err != nil {
+		return false, err
+	}
+	defer release()
 	active, stored := s.initDir(), filepath.Join(s.home.initDirs, s.name)
 	if mark, ok := readMark(active); ok {
 		if mark.Hash == s.initHash {
@@ -94,6 +99,11 @@ func (s *Session) freshInit(ctx context.Context, out io.Writer) (err error) {
 			err = errors.Join(err, removeAll(s.initDir()))
 		}
 	}()
+	release, err := s.usePackages()
+	if err != nil {
+		return fmt.Errorf("prepare init of %s: %w", s.spec.Key, err)
+	}
+	defer release()
 	err = s.runInit(ctx, out)
 	var failed *CommandError
 	if errors.As(err, &failed) && (s.dropKeptLock(failed) || s.dropDamagedPackages(failed)) {

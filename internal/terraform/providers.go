@@ -12,6 +12,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 
 	"golang.org/x/mod/sumdb/dirhash"
 )
@@ -184,6 +185,7 @@ func (c *packageCache) publish(initDir string) error {
 			if err := ensureLink(link, target); err != nil {
 				return err
 			}
+			markUsed(target, time.Now())
 		}
 	}
 	return removeAll(c.dir)

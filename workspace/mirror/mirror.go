@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"sync"
 	"sync/atomic"
+	"time"
 )
 
 // Mirror is the bare copy of one repository, and the checkouts made from it.
@@ -112,6 +113,7 @@ func (m *Mirror) prepare() error {
 	if err := removeTmpPacks(m.store.dir); err != nil {
 		return err
 	}
+	markUsed(m.dir, time.Now())
 	left, err := m.checkouts.sweep()
 	for _, name := range left {
 		m.note(Note{Message: fmt.Sprintf("checkout %s is still used by a process of an earlier run and was left in place", name)})
@@ -119,11 +121,14 @@ func (m *Mirror) prepare() error {
 	return err
 }
 
+// asideDir is where a damaged repository is kept for a person to look at.
+const asideDir = "git.damaged"
+
 // rebuild moves the damaged repository aside, in place of one moved there
 // earlier, and begins an empty one. The caller holds the fetching token, or is
 // the only one to know m.
 func (m *Mirror) rebuild(fault error) error {
-	aside := filepath.Join(m.dir, "git.damaged")
+	aside := filepath.Join(m.dir, asideDir)
 	m.store.packs.Lock()
 	defer m.store.packs.Unlock()
 	m.store.changed()

@@ -82,6 +82,10 @@ func (c *Client) Destroy(ctx context.Context, t Target) (runner.Run, error) {
 	return ask[runner.Run](ctx, c, http.MethodPost, "destroy", nil, t)
 }
 
+func (c *Client) Collect(ctx context.Context, o runner.CollectOptions) (runner.Collected, error) {
+	return ask[runner.Collected](ctx, c, http.MethodPost, "collect", nil, o)
+}
+
 func (c *Client) Log(ctx context.Context, id, unit string) (io.ReadCloser, error) {
 	resp, err := c.send(ctx, http.MethodGet, "log", url.Values{"id": {id}, "unit": {unit}}, nil)
 	if err != nil {

@@ -36,6 +36,7 @@ type fake struct {
 	unlock  func(Target) (locks.Lock, error)
 	forget  func(Target) error
 	destroy func(Target) (runner.Run, error)
+	collect func(runner.CollectOptions) (runner.Collected, error)
 }
 
 func (f *fake) Sync(ctx context.Context, r string) ([]runner.Run, error)      { return f.sync(ctx, r) }
@@ -47,6 +48,9 @@ func (f *fake) Locks(context.Context) ([]locks.Lock, error)                   { 
 func (f *fake) Unlock(_ context.Context, t Target) (locks.Lock, error)        { return f.unlock(t) }
 func (f *fake) Forget(_ context.Context, t Target) error                      { return f.forget(t) }
 func (f *fake) Destroy(_ context.Context, t Target) (runner.Run, error)       { return f.destroy(t) }
+func (f *fake) Collect(_ context.Context, o runner.CollectOptions) (runner.Collected, error) {
+	return f.collect(o)
+}
 
 // start serves the operations on a data directory until the test ends; stop
 // ends the work, then the server.
@@ -90,6 +94,7 @@ func connect(t *testing.T, dir string, observe func(runner.Event)) *Client {
 func TestEveryOperationGoesThere(t *testing.T) {
 	run := runner.Run{ID: "r1", Repository: "infra", Status: runner.Held, Units: []runner.UnitResult{{ID: "a", Status: runner.Held}}}
 	lock := locks.Lock{Holder: locks.Holder{Unit: "a", Repository: "infra", Run: "r1", Reason: "apply", Since: time.Date(2026, 3, 14, 12, 0, 0, 0, time.UTC)}}
+	freed := runner.Collected{Kinds: []runner.Freed{{Kind: runner.FreedLogs, Removed: 3, Bytes: 4096}}, Total: 4096}
 	var got []string
 	note := func(format string, args ...any) { got = append(got, fmt.Sprintf(format, args...)) }
 	ops := &fake{
@@ -108,6 +113,7 @@ func TestEveryOperationGoesThere(t *testing.T) {
 		unlock:  func(x Target) (locks.Lock, error) { note("unlock %+v", x); return lock, nil },
 		forget:  func(x Target) error { note("forget %+v", x); return nil },
 		destroy: func(x Target) (runner.Run, error) { note("destroy %+v", x); return run, nil },
+		collect: func(o runner.CollectOptions) (runner.Collected, error) { note("collect %+v", o); return freed, nil },
 	}
 	dir := t.TempDir()
 	start(t, dir, ops)
@@ -141,9 +147,12 @@ func TestEveryOperationGoesThere(t *testing.T) {
 	same("forget", nil, nil, c.Forget(ctx, x))
 	one, err = c.Destroy(ctx, x)
 	same("destroy", one, run, err)
+	collected, err := c.Collect(ctx, runner.CollectOptions{DryRun: true})
+	same("collect", collected, freed, err)
 	want := []string{
 		"sync infra", "runs {Repository:infra Limit:3 Waiting:true}", "run r1", "log r1 a&b=c", "decide {Run:r1 Units:[a] By:anna Approve:true}", "locks",
 		"unlock {Repository:infra Unit:a&b=c By:anna}", "forget {Repository:infra Unit:a&b=c By:anna}", "destroy {Repository:infra Unit:a&b=c By:anna}",
+		"collect {DryRun:true}",
 	}
 	same("what the server was asked", got, want, nil)
 	if v := c.ServerVersion(); v != "1.2.3" {

@@ -33,6 +33,9 @@ type Operations interface {
 	Forget(ctx context.Context, t Target) error
 	// Destroy plans the destruction of an orphaned unit; the run is held.
 	Destroy(ctx context.Context, t Target) (runner.Run, error)
+	// Collect removes what nothing needs any more. What was freed is returned even
+	// when err is not nil.
+	Collect(ctx context.Context, o runner.CollectOptions) (runner.Collected, error)
 }
 
 // Query selects runs. The zero value is every run of every repository.

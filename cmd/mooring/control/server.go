@@ -93,6 +93,12 @@ func (s *Server) handler(ctx context.Context) http.Handler {
 			stream(ctx, s, w, r, t.Repository, func(ctx context.Context) (any, error) { return s.Operations.Destroy(ctx, t) })
 		}
 	})
+	mux.HandleFunc("POST "+prefix+"collect", func(w http.ResponseWriter, r *http.Request) {
+		var o runner.CollectOptions
+		if s.read(w, r, &o) {
+			stream(ctx, s, w, r, "", func(ctx context.Context) (any, error) { return s.Operations.Collect(ctx, o) })
+		}
+	})
 	mux.HandleFunc("POST "+prefix+"unlock", func(w http.ResponseWriter, r *http.Request) {
 		var t Target
 		if s.read(w, r, &t) {
