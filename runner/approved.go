@@ -2,39 +2,40 @@ package runner
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
-	"io"
-	"maps"
-	"os"
-	"slices"
 
 	"github.com/mooring-iac/mooring/internal/terraform"
 )
 
-// keep remembers a plan that waits for a person.
-func (w *workspaceRun) keep(p *terraform.Plan, now stateMemory) func(*memory) {
+// keep remembers a plan that waits for a person. The file is sealed and outlives
+// the session.
+func (w *workspaceRun) keep(ctx context.Context, p *terraform.Plan, now stateMemory) (func(*memory), error) {
 	old := w.x.recall(w.t.unit.ID).Plan
-	held := &heldPlan{Commit: w.x.run.Commit, Inputs: w.inputs, Destroy: w.t.removal, Made: w.x.r.opts.Now(), Accepts: now}
+	bound, err := w.binding()
+	if err != nil {
+		return nil, err
+	}
+	bound.State = now
+	held := &heldPlan{Bound: bound, Destroy: w.t.removal, Made: w.x.r.opts.Now()}
 	if p.Changes {
-		p.Keep()
-		held.File, held.Digest = p.File, p.Digest
+		if held.File, err = p.Keep(ctx); err != nil {
+			return nil, err
+		}
+		held.Digest = p.Digest
 	}
 	return func(m *memory) {
 		if old != nil && old.File != held.File {
 			removeFile(old.File)
 		}
 		m.Plan = held
-	}
+	}, nil
 }
 
 // applyApproved applies the saved plan that a person said yes to, and no other.
 // Where the world has moved since, a new plan is made and waits.
 func (w *workspaceRun) applyApproved(ctx context.Context) (outcome, error) {
-	m := w.x.recall(w.t.unit.ID)
-	held := m.Plan
+	held := w.x.recall(w.t.unit.ID).Plan
 	if held == nil { // interrupted work: the person asked for a new plan
 		return w.plan(ctx)
 	}
@@ -43,39 +44,50 @@ func (w *workspaceRun) applyApproved(ctx context.Context) (outcome, error) {
 		return w.plan(ctx)
 	}
 	if held.File == "" { // nothing to apply: the person accepted the state as it is
-		w.x.accept(w.t.unit.ID, held.Accepts)
+		w.x.accept(w.t.unit.ID, held.Bound.State)
 		return w.plan(ctx)
 	}
-	stale := ""
-	switch digest, err := fileDigest(held.File); {
-	case errors.Is(err, os.ErrNotExist):
-		stale = "the saved plan is gone"
-	case err != nil:
-		return outcome{}, fmt.Errorf("read the saved plan: %w", err)
-	case digest != held.Digest:
-		stale = "the saved plan is not the one that was approved"
-	case held.Inputs != w.inputs:
-		stale = "variables or the Terraform version changed since the plan was made"
+	o, err := w.applyHeld(ctx, held)
+	if !errors.Is(err, terraform.ErrStalePlan) && !errors.Is(err, terraform.ErrPlan) {
+		return o, err
+	}
+	why := err.Error()
+	if moved := (*StalePlanError)(nil); !errors.As(err, &moved) && errors.As(err, new(*terraform.CommandError)) {
+		why = "the state moved since the plan was made" // Terraform's own judgement, in more words
+	}
+	removeFile(held.File)
+	o, err = w.plan(ctx)
+	if o.Status == Held {
+		o.Reason = fmt.Sprintf("%s, so a new plan was made: %s", why, o.Reason)
+	}
+	return o, err
+}
+
+// applyHeld applies a held plan where everything that it was made from still holds.
+// Errors: *StalePlanError, terraform.ErrStalePlan, terraform.ErrPlan: nothing was
+// applied.
+func (w *workspaceRun) applyHeld(ctx context.Context, held *heldPlan) (outcome, error) {
+	now, err := w.binding()
+	if err != nil {
+		return outcome{}, err
+	}
+	if moved := held.Bound.moved(now); len(moved) > 0 {
+		return outcome{}, &StalePlanError{Moved: moved}
+	}
+	if why, err := w.unstored(); why != "" || err != nil {
+		return outcome{}, errors.Join(err, &StalePlanError{Moved: []string{"the state"}})
 	}
 	w.phase(PhaseInit)
 	if err := w.s.Init(ctx, w.out); err != nil {
 		return outcome{}, err
 	}
-	if stale == "" {
-		o := outcome{UnitResult: *w.x.result(w.t.unit.ID)}
-		o.Reason, o.Error = "", ""
-		o, err := w.apply(ctx, o, held.File, held.Digest, held.Accepts)
-		if !errors.Is(err, terraform.ErrStalePlan) {
-			return o, err
-		}
-		stale = "the state moved since the plan was made"
+	plan, err := w.s.LoadPlan(ctx, held.File, held.Digest)
+	if err != nil {
+		return outcome{}, err
 	}
-	removeFile(held.File)
-	o, err := w.plan(ctx)
-	if o.Status == Held {
-		o.Reason = fmt.Sprintf("%s, so a new plan was made: %s", stale, o.Reason)
-	}
-	return o, err
+	o := outcome{UnitResult: *w.x.result(w.t.unit.ID)}
+	o.Reason, o.Error = "", ""
+	return w.apply(ctx, o, plan, held.Bound.State)
 }
 
 // accept takes a state that does not continue the last one as the one to go on
@@ -85,27 +97,4 @@ func (x *execution) accept(id string, s stateMemory) {
 	defer x.mu.Unlock()
 	m := x.memory(id)
 	m.State, m.Plan = s, nil
-}
-
-// inputsDigest says what a plan was made from besides the commit and the state.
-func inputsDigest(s terraform.Spec) string {
-	h := sha256.New()
-	for _, name := range slices.Sorted(maps.Keys(s.Variables)) {
-		fmt.Fprintf(h, "%q=%q\n", name, s.Variables[name].JSON)
-	}
-	fmt.Fprintf(h, "tool %q %q\n", s.Tool.Name, s.Tool.Version)
-	return hex.EncodeToString(h.Sum(nil))
-}
-
-func fileDigest(path string) (string, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return "", err
-	}
-	defer f.Close()
-	h := sha256.New()
-	if _, err := io.Copy(h, f); err != nil {
-		return "", err
-	}
-	return hex.EncodeToString(h.Sum(nil)), nil
 }

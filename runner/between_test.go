@@ -369,7 +369,7 @@ output "out" {
 	}
 	run := f.expect("network applied, db applied")[0]
 	log, err := os.ReadFile(filepath.Join(f.opts.DataDir, "runs", run.ID, fileName("db")+".log"))
-	if err != nil || strings.Contains(string(log), canary) || !strings.Contains(string(log), hidden) {
+	if err != nil || strings.Contains(string(log), canary) || !strings.Contains(string(log), "(sensitive value)") {
 		t.Errorf("the log of db, %v:\n%s", err, log)
 	}
 	f.git.Write("an error that quotes it", map[string]string{"db/check.tf": `
@@ -383,7 +383,7 @@ resource "terraform_data" "check" {
 }
 `})
 	runs := f.expect("db failed")
-	if strings.Contains(detail(runs), canary) || !strings.Contains(runs[0].Unit("db").Error, hidden) {
+	if strings.Contains(detail(runs), canary) || !strings.Contains(runs[0].Unit("db").Error, "(sensitive value)") {
 		t.Errorf("the error: %s", runs[0].Unit("db").Error)
 	}
 }

@@ -3,7 +3,6 @@ package runner
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"io/fs"
 	"maps"
@@ -65,12 +64,11 @@ func past(t *testing.T, r *Runner, n int) {
 
 func writeLog(t *testing.T, r *Runner, run string) {
 	t.Helper()
-	w, err := r.openLog(run, "a")
+	name, err := r.logFile(run, "a")
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = w.Write(bytes.Repeat([]byte("x"), 4000))
-	if err := errors.Join(err, w.Close()); err != nil {
+	if err := os.WriteFile(name, bytes.Repeat([]byte("x"), 4000), 0o600); err != nil {
 		t.Fatal(err)
 	}
 }

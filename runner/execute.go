@@ -11,6 +11,8 @@ import (
 
 	"go.etcd.io/bbolt"
 
+	"github.com/mooring-iac/mooring/internal/terraform"
+	"github.com/mooring-iac/mooring/internal/terraform/redact"
 	"github.com/mooring-iac/mooring/locks"
 	"github.com/mooring-iac/mooring/workspace"
 )
@@ -48,12 +50,24 @@ type outcome struct {
 	remember func(m *memory)
 	began    bool // an apply had started
 	gone     bool // the unit exists no more: its memory goes
+	// interrupted says of an apply whose end nobody saw what is known; "" of every other.
+	interrupted string
+}
+
+// hide takes secrets out of everything that is said of a unit.
+func (o *outcome) hide(r *redact.Redactor) {
+	o.Error, o.Reason, o.interrupted = r.Text(o.Error), r.Text(o.Reason), r.Text(o.interrupted)
+	for i, n := range o.Notes {
+		o.Notes[i] = r.Text(n)
+	}
 }
 
 // execute takes every task, in the order of the graph, and records the run. It
 // fails only where the journal does; what fails in a unit is in its result.
 func (x *execution) execute(ctx context.Context) error {
 	began := x.r.opts.Now()
+	ctx, done := x.r.cancellable(ctx, x.run.ID)
+	defer done()
 	x.r.emit(Event{Repository: x.run.Repository, Run: x.run.ID, Phase: PhaseBegin, Text: x.run.Subject, Units: len(x.tasks)})
 	defer x.checkouts.release()
 
@@ -72,7 +86,7 @@ func (x *execution) execute(ctx context.Context) error {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	if failed == nil {
-		failed = x.putBack(results)
+		failed = x.putBack(ctx, results)
 	}
 	if failed != nil {
 		// The journal does not say how the units ended. The run stays a running one,
@@ -83,6 +97,9 @@ func (x *execution) execute(ctx context.Context) error {
 	x.run.Finished = &end
 	x.run.Notes = append(x.run.Notes, x.checkouts.notes...)
 	x.run.Seconds += seconds(end.Sub(began))
+	if by := cancelledBy(ctx); by != "" {
+		x.run.Cancelled = by
+	}
 	x.run.Settle()
 	if err := x.r.journal.update(func(tx *bbolt.Tx) error { return putRun(tx, x.run) }); err != nil {
 		return err
@@ -94,7 +111,7 @@ func (x *execution) execute(ctx context.Context) error {
 
 // putBack records the units that did not begin because Mooring was stopped: as
 // they were where they waited, else for the next pass to take. The caller holds mu.
-func (x *execution) putBack(ended map[string]Status) error {
+func (x *execution) putBack(ctx context.Context, ended map[string]Status) error {
 	if len(ended) == len(x.tasks) {
 		return nil
 	}
@@ -105,11 +122,15 @@ func (x *execution) putBack(ended map[string]Status) error {
 			}
 			u, m := x.run.Unit(id), x.memory(id)
 			u.Status = t.was
-			if t.was == "" {
+			if by := cancelledBy(ctx); by != "" {
+				u.Status, u.Reason = Discarded, by+" before it began"
+				dropPlan(tx, m)
+				m.Taken = &taken{Run: x.run.ID, Commit: x.run.Commit, Status: Discarded, Removal: t.removal}
+			} else if t.was == "" {
 				u.Status, u.Reason = Skipped, "Mooring was stopped before it began: the next pass takes it"
 				m.Taken = &taken{Run: x.run.ID, Commit: x.run.Commit, Status: Skipped, Removal: t.removal}
 			}
-			if t.approved {
+			if t.approved && cancelledBy(ctx) == "" {
 				if err := putVerdict(tx, t.decision); err != nil {
 					return err
 				}
@@ -147,7 +168,14 @@ func (x *execution) take(ctx context.Context, id string) (Status, error) {
 	} else {
 		o, err = x.workspace(ctx, t)
 	}
-	if err != nil {
+	switch by := cancelledBy(ctx); {
+	case errors.Is(err, terraform.ErrHandedOver):
+		return Running, errHandedOver // its end is for the next Mooring to record
+	case o.interrupted != "":
+		o.Status, o.Error = Interrupted, o.interrupted
+	case err != nil && by != "" && !o.began:
+		o.Status, o.Reason = Discarded, by
+	case err != nil:
 		o.Status, o.Error = Failed, err.Error()
 	}
 	return o.Status, x.record(t, o, started, true)
@@ -222,18 +250,7 @@ func (x *execution) record(t task, o outcome, started time.Time, locked bool) er
 	defer x.mu.Unlock()
 	m := x.memory(id)
 	m.Intent = nil
-	switch o.Status {
-	case Applied, Unchanged:
-		m.Converged, m.Taken, m.Unseen = x.run.Commit, nil, false
-	default:
-		m.Taken = &taken{Run: x.run.ID, Commit: x.run.Commit, Status: o.Status, Began: o.began, Removal: t.removal}
-	}
-	if t.removal {
-		m.Departed = &departed{Why: "destroy", From: t.from}
-	}
-	if o.remember != nil {
-		o.remember(m)
-	}
+	m.took(x.run, &o, t.from)
 	// Who approved is in the earlier notes, and stays for good.
 	o.Notes = withNotes(x.run.Unit(id).Notes, o.Notes...)
 	*x.run.Unit(id) = o.UnitResult
@@ -267,6 +284,24 @@ func (x *execution) record(t task, o outcome, started time.Time, locked bool) er
 	}
 	x.r.emit(Event{Repository: x.run.Repository, Run: x.run.ID, Unit: id, Phase: PhaseDone, Status: o.Status, Text: text, Add: o.Add, Change: o.Change, Destroy: o.Destroy})
 	return err
+}
+
+// took writes how a unit ended into what is known of it. from is, of a removal, the
+// last commit that had the unit.
+func (m *memory) took(run *Run, o *outcome, from string) {
+	switch o.Status {
+	case Applied, Unchanged:
+		m.Converged, m.Taken, m.Unseen = run.Commit, nil, false
+	default:
+		m.Unseen = m.Unseen || o.Status == Interrupted
+		m.Taken = &taken{Run: run.ID, Commit: run.Commit, Status: o.Status, Began: o.began, Cut: o.Status == Interrupted, Removal: o.Removal}
+	}
+	if o.Removal {
+		m.Departed = &departed{Why: "destroy", From: from}
+	}
+	if o.remember != nil {
+		o.remember(m)
+	}
 }
 
 // memory returns what is known of a unit; the caller holds mu.

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/mooring-iac/mooring/e2e/githttp"
+	"github.com/mooring-iac/mooring/internal/terraform"
 	"github.com/mooring-iac/mooring/policies"
 )
 
@@ -43,6 +44,8 @@ func newFixture(t *testing.T, files map[string]string, change ...func(*Options))
 			Name: "infra", URL: f.git.Dir, Branch: githttp.Branch, Apply: AfterMerge, AutoApply: policies.NoDestroy,
 		}},
 	}
+	// What a test makes for itself is where Terraform may write.
+	f.opts.Sandbox.Write = append(f.opts.Sandbox.Write, filepath.Dir(t.TempDir()))
 	for _, c := range change {
 		c(&f.opts)
 	}
@@ -168,4 +171,12 @@ resource "terraform_data" "this" {
   triggers_replace = %s
 }
 `, value)
+}
+
+func TestMain(m *testing.M) {
+	if code, ok := terraform.Supervise(os.Args); ok {
+		os.Exit(code)
+	}
+	os.Setenv("GORACE", "atexit_sleep_ms=0") // of supervisors
+	os.Exit(m.Run())
 }

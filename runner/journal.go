@@ -1,6 +1,8 @@
 package runner
 
 import (
+	"bytes"
+	"crypto/rand"
 	"encoding/binary"
 	"encoding/json"
 	"errors"
@@ -201,3 +203,32 @@ func getJSON(b *bbolt.Bucket, key []byte, v any) (bool, error) {
 
 func (j *journal) update(f func(tx *bbolt.Tx) error) error { return j.db.Update(f) }
 func (j *journal) view(f func(tx *bbolt.Tx) error) error   { return j.db.View(f) }
+
+// meta reads what the journal knows of itself; nil where there is nothing.
+func (j *journal) meta(key []byte) (value []byte, err error) {
+	err = j.view(func(tx *bbolt.Tx) error {
+		value = bytes.Clone(tx.Bucket(metaBucket).Get(key))
+		return nil
+	})
+	return value, err
+}
+
+// setMeta writes it, where it is not so already.
+func (j *journal) setMeta(key, value []byte) error {
+	if known, err := j.meta(key); err != nil || bytes.Equal(known, value) {
+		return err
+	}
+	return j.update(func(tx *bbolt.Tx) error { return tx.Bucket(metaBucket).Put(key, value) })
+}
+
+// installation is a secret of this data directory, made when it is first asked for.
+func (j *journal) installation() ([]byte, error) {
+	key := []byte("installation")
+	known, err := j.meta(key)
+	if err != nil || known != nil {
+		return known, err
+	}
+	made := make([]byte, 32)
+	_, _ = rand.Read(made) // never fails
+	return made, j.setMeta(key, made)
+}

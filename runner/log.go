@@ -15,18 +15,15 @@ import (
 // ErrNoLog is returned where a unit of a run has no output of Terraform's.
 var ErrNoLog = errors.New("there is no log")
 
-// openLog opens the file that keeps Terraform's own output of a unit in a run.
-// A run that is taken further goes on in the same file.
-func (r *Runner) openLog(run, unit string) (io.WriteCloser, error) {
+// logFile is the file that keeps Terraform's own output of a unit in a run: its
+// supervisor appends to it, without secrets. A run that is taken further goes on in
+// the same file.
+func (r *Runner) logFile(run, unit string) (string, error) {
 	dir := filepath.Join(r.opts.DataDir, "runs", run)
 	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return nil, fmt.Errorf("keep the output of %s: %w", unit, err)
+		return "", fmt.Errorf("keep the output of %s: %w", unit, err)
 	}
-	f, err := os.OpenFile(filepath.Join(dir, fileName(unit)+".log"), os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
-	if err != nil {
-		return nil, fmt.Errorf("keep the output of %s: %w", unit, err)
-	}
-	return f, nil
+	return filepath.Join(dir, fileName(unit)+".log"), nil
 }
 
 // Log returns Terraform's own output of a unit in a run. The caller closes it.
@@ -43,8 +40,12 @@ func (r *Runner) Log(run, unit string) (io.ReadCloser, error) {
 
 // lines turns Terraform's output into events, a line each.
 func (x *execution) lines(unit string) io.Writer {
+	return x.r.linesOf(x.run.Repository, x.run.ID, unit)
+}
+
+func (r *Runner) linesOf(repository, run, unit string) io.Writer {
 	return &lineWriter{emit: func(line string) {
-		x.r.emit(Event{Repository: x.run.Repository, Run: x.run.ID, Unit: unit, Phase: PhaseOutput, Text: line})
+		r.emit(Event{Repository: repository, Run: run, Unit: unit, Phase: PhaseOutput, Text: line})
 	}}
 }
 

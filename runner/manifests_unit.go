@@ -174,7 +174,7 @@ func (s *manifestSet) remove(ctx context.Context, t task, m memory) (outcome, er
 		}
 		o.Status, o.Reason = Held, fmt.Sprintf("the set is gone from the branch: this deletes its %s", count(o.Pruned, "object"))
 		o.remember = func(m *memory) {
-			m.Plan = &heldPlan{Commit: s.x.run.Commit, Destroy: true, Made: s.x.r.opts.Now()}
+			m.Plan = &heldPlan{Bound: binding{Commit: s.x.run.Commit}, Destroy: true, Made: s.x.r.opts.Now()}
 		}
 		return o, nil
 	}

@@ -58,6 +58,9 @@ func (m *memory) stands() bool {
 	return m.Converged != "" && (m.Taken == nil || m.Taken.Status == Discarded)
 }
 
+// cutShort tells that a run of the unit may have left Terraform's state lock behind.
+func (m memory) cutShort() bool { return m.Unseen || m.Taken != nil && m.Taken.Cut }
+
 // taken is how a run left a unit that did not converge.
 type taken struct {
 	Run    string `json:"run"`
@@ -66,6 +69,8 @@ type taken struct {
 	// Began is true where an apply had started: what failed after that is not
 	// tried again until a person or a commit asks.
 	Began bool `json:"began,omitempty"`
+	// Cut is set where Mooring ended before the unit did.
+	Cut bool `json:"cut,omitempty"`
 	// Removal is set where the run was to end the unit: only that makes an approval
 	// one of the end.
 	Removal bool `json:"removal,omitempty"`
@@ -85,12 +90,9 @@ type stateMemory struct {
 type heldPlan struct {
 	File    string    `json:"file,omitempty"` // "" where the plan has no changes and only the hold needs an answer
 	Digest  string    `json:"digest,omitempty"`
-	Commit  string    `json:"commit"`
-	Inputs  string    `json:"inputs"` // digest of variables and tool
+	Bound   binding   `json:"bound"` // its state is the one that the person accepts by approving
 	Destroy bool      `json:"destroy,omitempty"`
 	Made    time.Time `json:"made"`
-	// Accepts is the state that the person accepts by approving.
-	Accepts stateMemory `json:"accepts"`
 }
 
 // intent is durable before an apply starts and goes when its end is recorded.
@@ -100,6 +102,24 @@ type intent struct {
 	Lineage string    `json:"lineage"`
 	Serial  uint64    `json:"serial"`
 	Started time.Time `json:"started"`
+
+	// What a Mooring that finds the apply after a restart needs to record its end.
+	Dir      string      `json:"dir"`  // name of the run directory, in which its supervisor writes
+	Tool     string      `json:"tool"` // terraform or tofu
+	Before   stateMemory `json:"before"`
+	Result   UnitResult  `json:"result"` // as the plan foretold it
+	Removal  bool        `json:"removal,omitempty"`
+	From     string      `json:"from,omitempty"`     // of a removal: the last commit that had the unit
+	Consumed bool        `json:"consumed,omitempty"` // somebody wants its outputs
+}
+
+// words say which apply it was.
+func (i *intent) words() string {
+	return fmt.Sprintf("started %s, plan %.12s, state serial %d", i.Started.UTC().Format(time.RFC3339), i.Digest, i.Serial)
+}
+
+func (i *intent) unseen() string {
+	return fmt.Sprintf("an apply ended without a word (%s): nobody saw how it went", i.words())
 }
 
 // departed marks a unit that the branch no longer has.

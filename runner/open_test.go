@@ -134,7 +134,12 @@ func TestDamagedDatabaseIsAnError(t *testing.T) {
 
 func TestKeyFileThatOthersCanReadIsRefused(t *testing.T) {
 	dir := t.TempDir()
-	s, err := openSealer(dir)
+	j, err := openJournal(dir, time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer j.db.Close()
+	s, err := openSealer(dir, "", j)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -145,7 +150,7 @@ func TestKeyFileThatOthersCanReadIsRefused(t *testing.T) {
 	if strings.Contains(string(sealed), "hunter2") {
 		t.Fatal("the sealed value shows")
 	}
-	again, err := openSealer(dir)
+	again, err := openSealer(dir, "", j)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -156,7 +161,7 @@ func TestKeyFileThatOthersCanReadIsRefused(t *testing.T) {
 	if err := os.Chmod(key, 0o640); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := openSealer(dir); err == nil || !strings.Contains(err.Error(), "0640") {
+	if _, err := openSealer(dir, "", j); err == nil || !strings.Contains(err.Error(), "0640") {
 		t.Errorf("a key file of mode 0640: %v, want a refusal", err)
 	}
 	secret, err := os.ReadFile(key)
@@ -169,7 +174,35 @@ func TestKeyFileThatOthersCanReadIsRefused(t *testing.T) {
 	if err := os.Chmod(key, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := openSealer(dir); err == nil || strings.Contains(err.Error(), strings.TrimSpace(string(secret))) {
+	if _, err := openSealer(dir, "", j); err == nil || strings.Contains(err.Error(), strings.TrimSpace(string(secret))) {
 		t.Errorf("a spoilt key file: %v, want an error without the key", err)
+	}
+	// Lost, or another one: what was sealed could not be read, so nothing goes on as if nothing were.
+	if err := os.Remove(key); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := openSealer(dir, "", j); err == nil || !strings.Contains(err.Error(), "is gone") || !strings.Contains(err.Error(), key) {
+		t.Errorf("a key file that is gone: %v", err)
+	}
+	other, err := makeKey(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := openSealer(dir, "", j); err == nil || !strings.Contains(err.Error(), "another key ("+other.identity.Recipient().String()) {
+		t.Errorf("another key file: %v", err)
+	}
+	// A file that the operator names, as age-keygen writes it; never made.
+	named := filepath.Join(dir, "named")
+	if _, err := openSealer(dir, named, j); err == nil || !strings.Contains(err.Error(), "is gone") {
+		t.Errorf("a named key file that is not there: %v", err)
+	}
+	if err := os.WriteFile(named, append([]byte("# created: today\n"), secret...), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if s, err = openSealer(dir, named, j); err != nil {
+		t.Fatal(err)
+	}
+	if plain, err := s.open(sealed); err != nil || string(plain) != "hunter2" {
+		t.Errorf("opened with a named key file: %q, %v", plain, err)
 	}
 }

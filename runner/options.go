@@ -3,13 +3,16 @@ package runner
 import (
 	"fmt"
 	"log/slog"
+	"maps"
 	"net/url"
 	"path"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"time"
 
+	"github.com/mooring-iac/mooring/internal/terraform/redact"
 	"github.com/mooring-iac/mooring/policies"
 )
 
@@ -48,8 +51,6 @@ type Options struct {
 
 	Repositories []RepositoryConfig
 	Clusters     []ClusterConfig
-
-	Keep KeepOptions
 }
 
 // KeepOptions bound what the data directory keeps of the past. The zero value is
@@ -71,13 +72,6 @@ type TimeoutOptions struct {
 	Init  time.Duration // 0 is 15 minutes
 	Plan  time.Duration // 0 is an hour
 	Apply time.Duration // 0 is no limit
-}
-
-// KeepOptions bound what is kept of runs that ended.
-type KeepOptions struct {
-	Runs int           // 0 is 1000
-	Age  time.Duration // 0 is 90 days
-	Size uint64        // bytes; 0 is 10 GiB
 }
 
 // ApplyMode says when a repository's plans are applied.
@@ -142,6 +136,15 @@ func (o *Options) setDefaults() error {
 	if o.Grace <= 0 {
 		o.Grace = 2 * time.Minute
 	}
+	for _, limit := range []struct {
+		of    *time.Duration
+		plain time.Duration
+	}{{&o.Timeouts.Init, 15 * time.Minute}, {&o.Timeouts.Plan, time.Hour}, {&o.Timeouts.Apply, 0}} {
+		if *limit.of == 0 {
+			*limit.of = limit.plain
+		}
+		*limit.of = max(*limit.of, 0)
+	}
 	if o.Now == nil {
 		o.Now = time.Now
 	}
@@ -183,6 +186,32 @@ func environment(environ, patterns []string) map[string]string {
 		}
 	}
 	return env
+}
+
+// environments are the variables that the commands of a workspace may see.
+type environments struct{ all, init, plan, apply map[string]string }
+
+func (o *Options) environments(cfg RepositoryConfig) environments {
+	some := func(patterns ...[]string) map[string]string {
+		return environment(o.Environ, slices.Concat(patterns...))
+	}
+	e := environments{all: some(o.Env, cfg.Env), init: some(o.InitEnv, cfg.InitEnv), plan: some(o.PlanEnv, cfg.PlanEnv), apply: some(o.ApplyEnv, cfg.ApplyEnv)}
+	for _, values := range []map[string]string{o.PlanValues, cfg.PlanValues} {
+		maps.Copy(e.plan, values)
+	}
+	for _, values := range []map[string]string{o.ApplyValues, cfg.ApplyValues} {
+		maps.Copy(e.apply, values)
+	}
+	return e
+}
+
+// secrets are the credentials in them.
+func (e environments) secrets() []string {
+	var all []string
+	for _, env := range []map[string]string{e.all, e.init, e.plan, e.apply} {
+		all = append(all, redact.FromEnv(env)...)
+	}
+	return all
 }
 
 // place splits a Git URL into the host and the repository's path on it, so that

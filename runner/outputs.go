@@ -6,6 +6,8 @@ import (
 	"maps"
 	"slices"
 
+	"github.com/mooring-iac/mooring/internal/terraform"
+	"github.com/mooring-iac/mooring/internal/terraform/redact"
 	"github.com/mooring-iac/mooring/workspace"
 )
 
@@ -29,6 +31,41 @@ func (s *sealer) sealOutput(value, typ json.RawMessage, sensitive bool) (output,
 		return output{}, err
 	}
 	return output{Sealed: sealed, Type: typ, Sensitive: true}, nil
+}
+
+func (s *sealer) sealOutputs(outs map[string]terraform.Output) (outputs, error) {
+	kept := make(outputs, len(outs))
+	for name, o := range outs {
+		sealed, err := s.sealOutput(o.JSON, o.Type, o.Sensitive)
+		if err != nil {
+			return nil, fmt.Errorf("keep output %s: %w", name, err)
+		}
+		kept[name] = sealed
+	}
+	return kept, nil
+}
+
+// secretsOf are the sensitive outputs that the journal keeps of a unit, in clear.
+func (r *Runner) secretsOf(m memory) []string {
+	hide := redact.New()
+	for name, o := range m.Outputs {
+		if !o.Sensitive {
+			continue
+		}
+		if value, err := r.seal.reveal(name, o); err == nil { // one that cannot be read cannot be shown either
+			hide.AddJSON(value)
+		}
+	}
+	return hide.Secrets()
+}
+
+// serverSecrets are those of the server's own configuration, which no run needs.
+func (r *Runner) serverSecrets() []string {
+	var all []string
+	for _, cfg := range r.opts.Repositories {
+		all = append(all, cfg.Token, string(cfg.SSHKey), cfg.Passphrase)
+	}
+	return all
 }
 
 // reveal returns the output's value in clear.

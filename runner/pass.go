@@ -36,19 +36,29 @@ func (r *Runner) take(ctx context.Context, repo *repository, m mode) ([]string, 
 	repo.pass.Lock()
 	defer repo.pass.Unlock()
 
+	if err := r.confine(ctx); err != nil {
+		return nil, err
+	}
+	followed, err := r.follow(ctx, repo.cfg.Name)
+	if err != nil || ctx.Err() != nil {
+		return followed, err
+	}
 	head, err := repo.mirror.Poll(ctx)
 	if errors.Is(err, mirror.ErrEmpty) {
 		// Nothing is wrong with a repository that waits for its first commit.
 		if repo.note(r.opts.Now(), nil) {
 			r.opts.Log.Info("the repository has no commit yet", "repository", repo.cfg.Name)
 		}
-		return nil, nil
+		return followed, nil
 	}
 	repo.note(r.opts.Now(), err)
 	if err != nil {
-		return nil, fmt.Errorf("repository %s: %w", repo.cfg.Name, err)
+		return followed, fmt.Errorf("repository %s: %w", repo.cfg.Name, err)
 	}
-	p := &pass{r: r, repo: repo, mode: m, head: head.Commit, done: map[string]bool{}}
+	if len(followed) > 0 && m == polled {
+		m = retried // what waited for what was followed can be taken now
+	}
+	p := &pass{r: r, repo: repo, mode: m, head: head.Commit, made: followed, done: map[string]bool{}}
 	var decided bool
 	err = r.journal.view(func(tx *bbolt.Tx) error {
 		if p.last, err = getRepository(tx, repo.cfg.Name); err != nil {

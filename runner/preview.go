@@ -12,6 +12,7 @@ import (
 	"sync"
 
 	"github.com/mooring-iac/mooring/internal/terraform"
+	"github.com/mooring-iac/mooring/internal/terraform/redact"
 	"github.com/mooring-iac/mooring/k8s"
 	"github.com/mooring-iac/mooring/workspace"
 )
@@ -42,17 +43,27 @@ func (o *PreviewOptions) home() string {
 	return environment(o.Environ, []string{"HOME"})["HOME"]
 }
 
-func (o *PreviewOptions) environments() (env, initEnv map[string]string) {
+// asked is the environment that Terraform sees here.
+func (o *PreviewOptions) asked() environments {
 	if !o.AsPerson {
-		return environment(o.Environ, o.Env), environment(o.Environ, o.InitEnv)
+		return o.Options.environments(RepositoryConfig{})
 	}
-	env = map[string]string{}
+	env := map[string]string{}
 	for _, kv := range o.Environ {
 		if name, value, ok := strings.Cut(kv, "="); ok && name != "" && !terraform.Owned(name) {
 			env[name] = value
 		}
 	}
-	return env, nil
+	return environments{all: env}
+}
+
+// sandbox is none where people plan as themselves: their own credentials and home
+// are what they ask for.
+func (o *PreviewOptions) sandbox() terraform.Sandbox {
+	if o.AsPerson {
+		return terraform.Sandbox{Mode: "off"}
+	}
+	return terraform.Sandbox(o.Sandbox)
 }
 
 // Preview is what a working copy would change.
@@ -86,7 +97,10 @@ func MakePreview(ctx context.Context, opts PreviewOptions) (*Preview, error) {
 		return nil, err
 	}
 	p.tools = newTools(opts.Options)
-	if p.home, err = terraform.New(tmp, terraform.Options{CLIConfig: opts.CLIConfig, PathEnv: os.Getenv("PATH"), PersonHome: opts.home()}); err != nil {
+	if p.home, err = terraform.New(tmp, terraform.Options{
+		CLIConfig: opts.CLIConfig, PathEnv: os.Getenv("PATH"), PersonHome: opts.home(),
+		Sandbox: opts.sandbox(), Timeouts: terraform.Timeouts(opts.Timeouts),
+	}); err != nil {
 		return nil, err
 	}
 	if err := p.borrowState(); err != nil {
@@ -182,8 +196,7 @@ func (p *previewer) readOutputs(ctx context.Context, u *workspace.Unit) (map[str
 	if u.Err != nil {
 		return nil, u.Err
 	}
-	env, initEnv := p.opts.environments()
-	spec, err := specWithoutVariables(ctx, p.tools, u, env, initEnv)
+	spec, err := specWithoutVariables(ctx, p.tools, u, p.opts.asked())
 	if err != nil {
 		return nil, err
 	}
@@ -262,14 +275,12 @@ func (p *previewer) look(ctx context.Context, u *workspace.Unit, log io.Writer) 
 
 func (p *previewer) workspace(ctx context.Context, u *workspace.Unit, log io.Writer) (_ UnitResult, failed error) {
 	p.opts.Observe(Event{Unit: u.ID, Phase: PhasePlan})
-	env, initEnv := p.opts.environments()
-	spec, err := makeSpec(ctx, p.tools, u, p.upstream, env, initEnv)
+	spec, err := makeSpec(ctx, p.tools, u, p.upstream, p.opts.asked())
 	if err != nil {
 		return UnitResult{}, err
 	}
-	hide := newRedactor(spec.Variables)
-	defer func() { failed = hide.err(failed) }()
-	log = hide.writer(log)
+	hide := redact.New(spec.Secrets...)
+	defer func() { failed = hide.Error(failed) }()
 	spec.Repository, spec.Tree, spec.Skip = previewed, p.opts.Dir, p.opts.Skip
 	s, err := p.home.Open(ctx, spec)
 	if err != nil {

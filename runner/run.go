@@ -56,6 +56,7 @@ type Run struct {
 	Status     Status       `json:"status"`
 	Held       string       `json:"held,omitempty"` // why the run as a whole waits for a person
 	Error      string       `json:"error,omitempty"`
+	Cancelled  string       `json:"cancelled,omitempty"` // by whom
 	Started    time.Time    `json:"started"`
 	Finished   *time.Time   `json:"finished,omitempty"` // nil while running; held runs are finished until decided
 	Seconds    float64      `json:"seconds"`
@@ -131,6 +132,10 @@ func (r *Run) Settle() {
 	}
 	if r.Error != "" {
 		has[Failed]++
+	}
+	if r.Cancelled != "" && has[Running] == 0 && has[Interrupted] == 0 {
+		r.Status = Cancelled
+		return
 	}
 	for _, s := range statusOrder {
 		if has[s] > 0 {

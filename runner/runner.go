@@ -8,9 +8,8 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
-
-	"go.etcd.io/bbolt"
 
 	"github.com/mooring-iac/mooring/internal/terraform"
 	"github.com/mooring-iac/mooring/locks"
@@ -39,6 +38,14 @@ type Runner struct {
 
 	hurry     chan struct{} // closed when running applies are to be interrupted at once
 	hurryOnce sync.Once
+	handOver  atomic.Bool // a shutdown leaves running applies to their supervisors
+
+	confineOnce sync.Once
+	confineErr  error
+
+	mu      sync.Mutex                         // guards what follows
+	running map[string]context.CancelCauseFunc // by run: what a person may cancel
+	adopted []adopted                          // applies that were found alive
 }
 
 // repository is one watched repository.
@@ -78,6 +85,7 @@ func Open(opts Options) (*Runner, error) {
 		journal: j,
 		slots:   make(chan struct{}, opts.Parallel),
 		hurry:   make(chan struct{}),
+		running: map[string]context.CancelCauseFunc{},
 	}
 	if err := r.furnish(); err != nil {
 		return nil, errors.Join(err, r.Close())
@@ -86,13 +94,18 @@ func Open(opts Options) (*Runner, error) {
 }
 
 func (r *Runner) furnish() error {
-	var err error
-	if r.seal, err = openSealer(r.opts.DataDir); err != nil {
+	installation, err := r.journal.installation()
+	if err != nil {
+		return err
+	}
+	if r.seal, err = openSealer(r.opts.DataDir, r.opts.KeyFile, r.journal); err != nil {
 		return err
 	}
 	r.tools = newTools(r.opts)
 	if r.home, err = terraform.New(r.opts.DataDir, terraform.Options{
 		CLIConfig: r.opts.CLIConfig, PathEnv: os.Getenv("PATH"), Grace: afterInterrupt,
+		Sandbox: terraform.Sandbox(r.opts.Sandbox), Timeouts: terraform.Timeouts(r.opts.Timeouts), FreeSpace: r.opts.MinFree,
+		Identity: r.seal.identity, Installation: installation,
 	}); err != nil {
 		return err
 	}
@@ -112,6 +125,27 @@ func (r *Runner) furnish() error {
 	}
 	_, err = r.collectPlans(false)
 	return err
+}
+
+// confine says once, aloud, how Terraform is confined here. It fails where the
+// operator requires more than the machine gives: nothing is run then.
+func (r *Runner) confine(ctx context.Context) error {
+	r.confineOnce.Do(func() {
+		// Nobody but the user's own root may look into this process: it holds every credential.
+		if r.confineErr = terraform.Harden(); r.confineErr != nil {
+			return
+		}
+		var c terraform.Confinement
+		if c, r.confineErr = r.home.Confinement(ctx); r.confineErr != nil {
+			return
+		}
+		if c.Weak() {
+			r.opts.Log.Warn(c.String())
+		} else {
+			r.opts.Log.Info(c.String())
+		}
+	})
+	return r.confineErr
 }
 
 func newTools(opts Options) *terraform.Tools {
@@ -159,27 +193,40 @@ func (r *Runner) Close() error {
 // what a second signal asks for.
 func (r *Runner) Interrupt() { r.hurryOnce.Do(func() { close(r.hurry) }) }
 
-// lingering is a context for an apply: it outlives ctx by the grace period, or
-// until Interrupt. An apply that has begun is worth waiting for.
+// HandOver makes a shutdown leave running applies to their supervisors: they go on,
+// and the next Mooring on this data directory records how they ended.
+func (r *Runner) HandOver() { r.handOver.Store(true) }
+
+// lingering is a context for an apply: it outlives ctx by the grace period, or until
+// Interrupt or a person's cancel. An apply that has begun is worth waiting for.
 func (r *Runner) lingering(ctx context.Context) (context.Context, context.CancelFunc) {
-	out, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	out, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
 	go func() {
+		why := errors.New("Mooring is stopped at once")
 		select {
 		case <-out.Done():
 			return
 		case <-r.hurry:
 		case <-ctx.Done():
-			grace := time.NewTimer(r.opts.Grace)
-			defer grace.Stop()
-			select {
-			case <-out.Done():
-			case <-grace.C:
-			case <-r.hurry:
+			switch {
+			case cancelledBy(ctx) != "":
+				why = context.Cause(ctx)
+			case r.handOver.Load():
+				why = terraform.HandOver
+			default:
+				grace := time.NewTimer(r.opts.Grace)
+				defer grace.Stop()
+				select {
+				case <-out.Done():
+				case <-grace.C:
+					why = fmt.Errorf("Mooring is stopped, and the grace period of %s is over", r.opts.Grace)
+				case <-r.hurry:
+				}
 			}
 		}
-		cancel()
+		cancel(why)
 	}()
-	return out, cancel
+	return out, func() { cancel(nil) }
 }
 
 func (r *Runner) repository(name string) (*repository, error) {
@@ -198,75 +245,6 @@ func (r *Runner) lockKey(repo *repository, u *workspace.Unit) locks.Key {
 		key.Dir, key.Workspace = u.Path, r.clusters.resolve(u.Cluster)
 	}
 	return key
-}
-
-// recover puts right what a Mooring that was killed left behind: its locks are
-// released, an apply whose end nobody saw is called interrupted, and whatever
-// had not begun to change anything is taken again by the next pass.
-func (r *Runner) recover() error {
-	return r.journal.update(func(tx *bbolt.Tx) error {
-		held, err := locks.List(tx)
-		if err != nil {
-			return err
-		}
-		for _, l := range held {
-			if _, err := locks.Break(tx, l.Key); err != nil {
-				return err
-			}
-		}
-		runs, err := openRuns(tx)
-		if err != nil {
-			return err
-		}
-		for _, run := range runs {
-			if run.Status != Running && run.Status != Queued {
-				continue
-			}
-			if err := r.recoverRun(tx, run); err != nil {
-				return fmt.Errorf("recover %s: %w", run.ID, err)
-			}
-		}
-		return nil
-	})
-}
-
-func (r *Runner) recoverRun(tx *bbolt.Tx, run *Run) error {
-	for i := range run.Units {
-		u := &run.Units[i]
-		if u.Status != Running && u.Status != Queued {
-			continue
-		}
-		m, err := getMemory(tx, run.Repository, u.ID)
-		if err != nil {
-			return err
-		}
-		switch {
-		case u.Status == Running && m.Intent != nil && m.Intent.Run == run.ID:
-			u.Status = Interrupted
-			u.Error = fmt.Sprintf("Mooring ended while an apply was running (started %s, plan %.12s, state serial %d): nobody saw how it went", m.Intent.Started.Format(time.RFC3339), m.Intent.Digest, m.Intent.Serial)
-			m.Intent = nil
-			m.Taken = &taken{Run: run.ID, Commit: run.Commit, Status: Interrupted, Began: true, Removal: u.Removal}
-			m.Unseen = true
-		case u.Status == Running:
-			u.Status, u.Error = Failed, "Mooring ended before anything was changed: the next pass takes it again"
-			m.Taken = &taken{Run: run.ID, Commit: run.Commit, Status: Failed, Removal: u.Removal}
-		default:
-			u.Status, u.Reason = Skipped, "Mooring ended before it began: the next pass takes it again"
-			m.Taken = &taken{Run: run.ID, Commit: run.Commit, Status: Skipped, Removal: u.Removal}
-		}
-		if m.Kind != "" { // a unit that was never taken needs no memory to be taken
-			if err := putMemory(tx, m); err != nil {
-				return err
-			}
-		}
-		if err := putResult(tx, run.ID, *u); err != nil {
-			return err
-		}
-	}
-	end := r.opts.Now()
-	run.Finished = &end
-	run.Settle()
-	return putRun(tx, run)
 }
 
 func makePrivate(dir string) error {

@@ -2,13 +2,13 @@ package runner
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strings"
 
 	"filippo.io/age"
 )
@@ -18,30 +18,54 @@ import (
 // (a backup, a support bundle), not the data directory as a whole.
 type sealer struct{ identity *age.X25519Identity }
 
-// openSealer reads the key file of a data directory, or makes it (0600) where
-// the directory has none yet.
-func openSealer(dataDir string) (*sealer, error) {
-	path := filepath.Join(dataDir, "mooring.key")
-	info, err := os.Stat(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return makeKey(path)
-	}
+// recipientKey is where the journal remembers whom things were sealed for.
+var recipientKey = []byte("recipient")
+
+// openSealer reads the key file that the operator named, or that of the data
+// directory, which is made (0600) at the first start. A key that was there and is
+// gone, or another one, is an error: what was sealed could not be read.
+func openSealer(dataDir, keyFile string, j *journal) (*sealer, error) {
+	path := cmp.Or(keyFile, filepath.Join(dataDir, "mooring.key"))
+	known, err := j.meta(recipientKey)
 	if err != nil {
-		return nil, fmt.Errorf("open the key file: %w", err)
+		return nil, err
 	}
-	if info.Mode().Perm()&0o077 != 0 {
+	info, err := os.Stat(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist) && keyFile == "" && known == nil:
+		s, err := makeKey(path)
+		if err != nil {
+			return nil, err
+		}
+		return s, j.setMeta(recipientKey, []byte(s.identity.Recipient().String()))
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, fmt.Errorf("key file %s is gone: held plans, kept states and sensitive outputs are sealed with it; restore it from a backup, or move mooring.db away to start without history (state and clusters are not touched; every unit is planned again)", path)
+	case err != nil:
+		return nil, fmt.Errorf("open the key file: %w", err)
+	case info.Mode().Perm()&0o077 != 0:
 		return nil, fmt.Errorf("key file %s has mode %04o: others can read it; chmod 600 it, and think of what it protected as seen", path, info.Mode().Perm())
 	}
-	data, err := os.ReadFile(path)
+	file, err := os.Open(path)
 	if err != nil {
 		return nil, fmt.Errorf("open the key file: %w", err)
 	}
-	identity, err := age.ParseX25519Identity(strings.TrimSpace(string(data)))
-	if err != nil {
+	defer file.Close()
+	identities, err := age.ParseIdentities(file)
+	var identity *age.X25519Identity
+	for _, i := range identities {
+		if x, ok := i.(*age.X25519Identity); ok && identity == nil {
+			identity = x
+		}
+	}
+	if err != nil || identity == nil {
 		// The parser's message may quote the key.
 		return nil, fmt.Errorf("key file %s does not hold an age identity: restore it from a backup", path)
 	}
-	return &sealer{identity}, nil
+	recipient := identity.Recipient().String()
+	if known != nil && string(known) != recipient {
+		return nil, fmt.Errorf("key file %s holds another key (%s) than the one this data directory is sealed with (%s): restore that one from a backup, or move mooring.db away to start without history (state and clusters are not touched; every unit is planned again)", path, recipient, known)
+	}
+	return &sealer{identity}, j.setMeta(recipientKey, []byte(recipient))
 }
 
 func makeKey(path string) (*sealer, error) {

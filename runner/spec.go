@@ -7,10 +7,10 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
-	"slices"
 	"strings"
 
 	"github.com/mooring-iac/mooring/internal/terraform"
+	"github.com/mooring-iac/mooring/internal/terraform/redact"
 	"github.com/mooring-iac/mooring/workspace"
 )
 
@@ -25,18 +25,22 @@ var errNotKnown = errors.New("its value is known only after apply")
 // of a workspace.
 func (x *execution) spec(ctx context.Context, t task, tree string) (terraform.Spec, error) {
 	cfg, opts := x.repo.cfg, x.r.opts
-	env := environment(opts.Environ, slices.Concat(opts.Env, cfg.Env))
-	initEnv := environment(opts.Environ, slices.Concat(opts.InitEnv, cfg.InitEnv))
-	spec, err := makeSpec(ctx, x.r.tools, t.unit, x.upstreamOutputs, env, initEnv)
+	env := opts.environments(cfg)
+	spec, err := makeSpec(ctx, x.r.tools, t.unit, x.upstreamOutputs, env)
 	if err != nil {
 		return terraform.Spec{}, err
 	}
-	spec.Repository, spec.Tree = cfg.Name, tree
+	spec.Repository, spec.Tree, spec.Run = cfg.Name, tree, x.run.ID
+	if spec.OutputFile, err = x.r.logFile(x.run.ID, t.unit.ID); err != nil {
+		return terraform.Spec{}, err
+	}
+	spec.Secrets = append(spec.Secrets, x.r.secretsOf(x.recall(t.unit.ID))...)
+	spec.Secrets = append(spec.Secrets, x.r.serverSecrets()...)
 	spec.KeepGenerated = t.approved // a saved plan may refer to what its making left in the view
 	return spec, nil
 }
 
-func makeSpec(ctx context.Context, tools *terraform.Tools, u *workspace.Unit, outs upstreamOutputs, env, initEnv map[string]string) (terraform.Spec, error) {
+func makeSpec(ctx context.Context, tools *terraform.Tools, u *workspace.Unit, outs upstreamOutputs, env environments) (terraform.Spec, error) {
 	inputs, err := u.Inputs(outs)
 	if err != nil {
 		return terraform.Spec{}, err
@@ -48,13 +52,20 @@ func makeSpec(ctx context.Context, tools *terraform.Tools, u *workspace.Unit, ou
 		}
 		variables[name] = terraform.Variable{JSON: v.JSON, Sensitive: v.Sensitive}
 	}
-	spec, err := specWithoutVariables(ctx, tools, u, env, initEnv)
+	spec, err := specWithoutVariables(ctx, tools, u, env)
 	spec.Variables = variables
+	hide := redact.New()
+	for _, v := range variables {
+		if v.Sensitive {
+			hide.AddJSON(v.JSON)
+		}
+	}
+	spec.Secrets = append(spec.Secrets, hide.Secrets()...)
 	return spec, err
 }
 
 // specWithoutVariables is enough to read a state.
-func specWithoutVariables(ctx context.Context, tools *terraform.Tools, u *workspace.Unit, env, initEnv map[string]string) (terraform.Spec, error) {
+func specWithoutVariables(ctx context.Context, tools *terraform.Tools, u *workspace.Unit, env environments) (terraform.Spec, error) {
 	tool, err := tools.Find(ctx, u.Module.Tool, u.Module.RequiredVersion)
 	if err != nil {
 		return terraform.Spec{}, fmt.Errorf("%s: %w", cmp.Or(strings.Join(u.Module.RequiredAt, ", "), u.Dir), err)
@@ -66,9 +77,13 @@ func specWithoutVariables(ctx context.Context, tools *terraform.Tools, u *worksp
 		Workspace:  u.Workspace,
 		VarFiles:   u.VarFiles,
 		InitInputs: u.Module.InitInputs,
-		Env:        env,
-		InitEnv:    initEnv,
+		Env:        env.all,
+		InitEnv:    env.init,
+		PlanEnv:    env.plan,
+		ApplyEnv:   env.apply,
 		Tool:       tool,
+		Files:      u.Module.Files(),
+		Secrets:    env.secrets(),
 	}
 	setBackend(&spec, u)
 	return spec, nil
@@ -116,6 +131,7 @@ func setBackend(spec *terraform.Spec, u *workspace.Unit) {
 		quoted, _ := json.Marshal(value) // a string always marshals
 		spec.BackendValues[name] = quoted
 	}
+	spec.RemoteStatePaths = append(spec.RemoteStatePaths, u.Module.OutsideStatePaths...)
 	for _, path := range u.Module.LocalStatePaths {
 		// The paths are the repository's; Terraform's are relative to the root module.
 		if rel, err := filepath.Rel(filepath.FromSlash(u.Dir), filepath.FromSlash(path)); err == nil {

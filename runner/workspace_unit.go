@@ -5,17 +5,20 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"path/filepath"
 	"strings"
 
 	"go.etcd.io/bbolt"
 
 	"github.com/mooring-iac/mooring/internal/terraform"
+	"github.com/mooring-iac/mooring/internal/terraform/redact"
+	"github.com/mooring-iac/mooring/locks"
 	"github.com/mooring-iac/mooring/policies"
 )
 
 // workspace plans one workspace and applies the plan where the gate allows it.
 // The caller holds its lock.
-func (x *execution) workspace(ctx context.Context, t task) (_ outcome, failed error) {
+func (x *execution) workspace(ctx context.Context, t task) (o outcome, failed error) {
 	if t.unit.Err != nil {
 		return outcome{}, t.unit.Err
 	}
@@ -27,28 +30,27 @@ func (x *execution) workspace(ctx context.Context, t task) (_ outcome, failed er
 	if err != nil {
 		return outcome{}, err
 	}
-	log, err := x.r.openLog(x.run.ID, t.unit.ID)
-	if err != nil {
-		return outcome{}, err
-	}
-	defer log.Close()
 	spec, err := x.spec(ctx, t, tree.Dir)
 	if err != nil {
 		return outcome{}, err
 	}
-	hide := newRedactor(spec.Variables)
-	defer func() { failed = hide.err(failed) }()
-	out := hide.writer(io.MultiWriter(log, x.lines(t.unit.ID)))
+	hide := redact.New(spec.Secrets...)
+	defer func() { o.hide(hide); failed = hide.Error(failed) }()
 	s, err := x.r.home.Open(ctx, spec)
 	if err != nil {
 		return outcome{}, err
 	}
 	defer s.Close()
-	w := &workspaceRun{x: x, t: t, s: s, out: out, inputs: inputsDigest(spec)}
+	w := &workspaceRun{x: x, t: t, s: s, spec: spec, commit: commit, hide: hide, out: x.lines(t.unit.ID)}
 	if t.approved && x.repo.cfg.Apply.applies() {
-		return w.applyApproved(ctx)
+		o, failed = w.applyApproved(ctx)
+	} else {
+		o, failed = w.plan(ctx)
 	}
-	return w.plan(ctx)
+	if errors.Is(failed, terraform.ErrHandedOver) {
+		s.Leave()
+	}
+	return o, failed
 }
 
 // workspaceRun is one workspace under way.
@@ -56,22 +58,28 @@ type workspaceRun struct {
 	x      *execution
 	t      task
 	s      *terraform.Session
-	out    io.Writer
-	inputs string // digest of variables and tool
+	spec   terraform.Spec
+	commit string // whose files these are
+	hide   *redact.Redactor
+	out    io.Writer // lines for those who watch; the log is the session's
 	notes  []string
 }
 
 // plan makes a plan and takes it as far as the gate lets it.
 func (w *workspaceRun) plan(ctx context.Context) (outcome, error) {
+	if why, err := w.unstored(); why != "" || err != nil {
+		return outcome{UnitResult: UnitResult{Status: Held, Reason: why}, remember: func(m *memory) { m.Plan = nil }}, err
+	}
 	w.phase(PhaseInit)
 	if err := w.s.Init(ctx, w.out); err != nil {
 		return outcome{}, err
 	}
 	w.phase(PhasePlan)
-	p, err := w.s.Plan(ctx, w.out, terraform.PlanOptions{Destroy: w.t.removal})
+	p, err := w.makePlan(ctx)
 	if err != nil {
 		return outcome{}, err
 	}
+	w.hide.Add(p.Secrets()...)
 	o := outcome{}
 	describe(&o.UnitResult, p)
 	now := stateMemory{Identity: w.t.unit.StateIdentity(), Lineage: p.State.Lineage, Serial: p.State.Serial, Resources: p.State.Resources}
@@ -84,12 +92,41 @@ func (w *workspaceRun) plan(ctx context.Context) (outcome, error) {
 		return o, nil
 	case hold != "" && (p.Changes || !direct):
 		o.Status, o.Reason = Held, hold
-		o.remember = w.keep(p, now)
-		return o, nil
+		o.remember, err = w.keep(ctx, p, now)
+		return o, err
 	case !p.Changes:
 		return w.unchanged(o, p, now)
 	}
-	return w.apply(ctx, o, p.File, p.Digest, now)
+	return w.apply(ctx, o, p, now)
+}
+
+// makePlan plans, and frees the state lock that a run of ours left behind when it
+// was killed: nobody else would, and only we can know that its holder is dead.
+func (w *workspaceRun) makePlan(ctx context.Context) (*terraform.Plan, error) {
+	opts := terraform.PlanOptions{Destroy: w.t.removal, NoLockWait: w.x.recall(w.t.unit.ID).cutShort()}
+	p, err := w.s.Plan(ctx, w.out, opts)
+	var lock *terraform.StateLockError
+	if !errors.As(err, &lock) {
+		return p, err
+	}
+	if w.s.OwnRun(lock) != "" {
+		if err := w.s.FreeStateLock(ctx, lock); err != nil {
+			return nil, err
+		}
+	} else if !opts.NoLockWait {
+		return nil, err
+	}
+	return w.s.Plan(ctx, w.out, terraform.PlanOptions{Destroy: w.t.removal})
+}
+
+// unstored says that a state waits to be pushed: every plan would be one against a
+// state that is known to be old.
+func (w *workspaceRun) unstored() (string, error) {
+	kept, err := w.x.r.home.Unstored(w.x.run.Repository, w.spec.Key)
+	if err != nil || len(kept) == 0 {
+		return "", err
+	}
+	return fmt.Sprintf("the state of an earlier apply could not be stored in its backend and is kept here since %s: `mooring state push %s` first", kept[0].Kept.UTC().Format("2006-01-02 15:04:05 MST"), w.t.unit.ID), nil
 }
 
 // hold says why the plan has to wait for a person, or "". direct tells that the
@@ -134,92 +171,128 @@ func (w *workspaceRun) unchanged(o outcome, p *terraform.Plan, now stateMemory) 
 
 // apply applies the saved plan. The intent is durable before Terraform starts,
 // and from then on the plan is burned: it is never applied a second time.
-func (w *workspaceRun) apply(ctx context.Context, o outcome, file, digest string, now stateMemory) (outcome, error) {
+func (w *workspaceRun) apply(ctx context.Context, o outcome, p *terraform.Plan, now stateMemory) (outcome, error) {
 	if err := ctx.Err(); err != nil {
 		return o, err
 	}
 	id := w.t.unit.ID
-	if err := w.x.intend(id, &intent{Run: w.x.run.ID, Digest: digest, Lineage: now.Lineage, Serial: now.Serial, Started: w.x.r.opts.Now()}); err != nil {
+	i := &intent{
+		Run: w.x.run.ID, Digest: p.Digest, Lineage: now.Lineage, Serial: now.Serial, Started: w.x.r.opts.Now(),
+		Dir: filepath.Base(w.s.RunDir()), Tool: w.spec.Tool.Name, Before: now, Result: o.UnitResult, Removal: w.t.removal, From: w.t.from,
+		Consumed: consumed(w.x.graph, id),
+	}
+	i.Result.Notes = union(i.Result.Notes, w.x.result(id).Notes)
+	if err := w.x.intend(w.t, i); err != nil {
 		return o, err
 	}
 	w.phase(PhaseApply)
 	linger, cancel := w.x.r.lingering(ctx)
 	defer cancel()
-	err := w.s.Apply(linger, w.out, file)
-	if errors.Is(err, terraform.ErrStalePlan) || errors.Is(err, terraform.ErrNoSpace) {
-		removeFile(file) // burned, and Terraform changed nothing
+	applied, err := w.s.Apply(linger, w.out, p, terraform.ApplyOptions{Outputs: i.Consumed})
+	if errors.Is(err, terraform.ErrHandedOver) {
 		return o, err
 	}
+	o.Notes = append(o.Notes, w.s.Notes()...)
+	return w.x.r.afterApply(o, i, applied, err, w.hide)
+}
+
+// afterApply is what an apply came to, whoever watched it: the run that started it
+// or one that found it after a restart.
+func (r *Runner) afterApply(o outcome, i *intent, applied terraform.Applied, err error, hide *redact.Redactor) (outcome, error) {
+	if errors.Is(err, terraform.ErrStalePlan) || errors.Is(err, terraform.ErrNoSpace) {
+		return o, err // burned, and Terraform changed nothing
+	}
 	o.began = true
-	if err != nil {
+	var failed *terraform.CommandError
+	switch {
+	case errors.Is(err, terraform.ErrLost):
+		o.interrupted = fmt.Sprintf("%s; %v", i.unseen(), err)
+		return o, err
+	case errors.As(err, &failed) && failed.Killed:
+		o.interrupted = fmt.Sprintf("%s was killed: nobody knows how far it came (%s)", i.Tool, i.words())
+		return o, err
+	case err != nil:
 		o.remember = func(m *memory) { m.Plan = nil }
 		return o, err
 	}
 	o.Status = Applied
-	o.gone = w.t.removal
-	after, outs, err := w.after(linger, o, now)
-	if err != nil {
-		return o, fmt.Errorf("applied, but %w", err)
+	o.gone = i.Removal
+	after := i.Before
+	after.Resources += o.Add - o.Destroy
+	if applied.State.Known {
+		after.Lineage, after.Serial, after.Resources = applied.State.Lineage, applied.State.Serial, applied.State.Resources
 	}
-	kept, err := w.sealAll(outs)
-	if err != nil {
-		return o, err
+	var kept outputs
+	if i.Consumed && applied.OutputsKnown {
+		for _, out := range applied.State.Outputs {
+			if out.Sensitive {
+				hide.AddJSON(out.JSON)
+			}
+		}
+		if kept, err = r.seal.sealOutputs(applied.State.Outputs); err != nil {
+			return o, err
+		}
 	}
 	o.Outputs = union(o.Outputs, names(kept))
 	o.remember = func(m *memory) { m.State, m.Outputs, m.Plan = after, kept, nil }
 	return o, nil
 }
 
-// after reads what the apply left, with as few processes as will do: outputs only
-// where somebody consumes them, lineage and serial only where the state is a file
-// here. The next plan knows the rest.
-func (w *workspaceRun) after(ctx context.Context, o outcome, before stateMemory) (stateMemory, map[string]terraform.Output, error) {
-	after := before
-	after.Resources += o.Add - o.Destroy
-	if b := w.t.unit.Module.Backend.Type; b == "" || b == "local" {
-		info, err := w.s.State(ctx)
-		if err != nil {
-			return after, nil, fmt.Errorf("read the state: %w", err)
-		}
-		after.Lineage, after.Serial, after.Resources = info.Lineage, info.Serial, info.Resources
-		return after, info.Outputs, nil
-	}
-	if !consumed(w.x.graph, w.t.unit.ID) {
-		return after, nil, nil
-	}
-	outs, err := w.s.Outputs(ctx)
-	if err != nil {
-		return after, nil, fmt.Errorf("read the outputs: %w", err)
-	}
-	return after, outs, nil
-}
-
 func (w *workspaceRun) sealAll(outs map[string]terraform.Output) (outputs, error) {
 	if !consumed(w.x.graph, w.t.unit.ID) {
 		return nil, nil
 	}
-	kept := make(outputs, len(outs))
-	for name, o := range outs {
-		sealed, err := w.x.r.seal.sealOutput(o.JSON, o.Type, o.Sensitive)
-		if err != nil {
-			return nil, fmt.Errorf("keep output %s: %w", name, err)
-		}
-		kept[name] = sealed
-	}
-	return kept, nil
+	return w.x.r.seal.sealOutputs(outs)
 }
 
 func (w *workspaceRun) phase(p Phase) {
 	w.x.r.emit(Event{Repository: w.x.run.Repository, Run: w.x.run.ID, Unit: w.t.unit.ID, Phase: p})
 }
 
-// intend makes the intent durable.
-func (x *execution) intend(id string, i *intent) error {
+// intend makes the intent durable, in one transaction with the lock that it needs
+// and the plan that it burns. It fails where the lock went to somebody else
+// meanwhile, or where the plan was used: then nothing was started.
+func (x *execution) intend(t task, i *intent) error {
 	x.mu.Lock()
 	defer x.mu.Unlock()
+	id := t.unit.ID
 	m := x.memory(id)
-	m.Intent, m.Touched, m.Plan = i, true, nil
-	return x.r.journal.update(func(tx *bbolt.Tx) error { return putMemory(tx, m) })
+	next := *m
+	next.Intent, next.Touched, next.Plan = i, true, nil
+	err := x.r.journal.update(func(tx *bbolt.Tx) error {
+		held, err := getMemory(tx, x.run.Repository, id)
+		if err != nil {
+			return err
+		}
+		if held.Intent != nil {
+			return fmt.Errorf("apply %s: %s has begun to apply it and its end is not recorded: %w", id, held.Intent.Run, terraform.ErrStalePlan)
+		}
+		if t.approved && (held.Plan == nil || held.Plan.Digest != i.Digest) {
+			return fmt.Errorf("apply %s: the saved plan was used already: %w", id, terraform.ErrStalePlan)
+		}
+		key := x.r.lockKey(x.repo, t.unit)
+		holder, locked, err := locks.Get(tx, key)
+		if err != nil {
+			return err
+		}
+		switch {
+		case !locked: // a person broke it
+			if err := locks.Acquire(tx, key, locks.Holder{Unit: id, Repository: x.run.Repository, Run: x.run.ID, Reason: "apply of " + short(x.run.Commit), Since: i.Started}); err != nil {
+				return err
+			}
+		case holder.Run != x.run.ID:
+			return &locks.HeldError{Unit: id, Holder: holder}
+		}
+		if held.Plan != nil {
+			file := held.Plan.File
+			tx.OnCommit(func() { removeFile(file) })
+		}
+		return putMemory(tx, &next)
+	})
+	if err == nil {
+		*m = next
+	}
+	return err
 }
 
 // recall returns a copy of what is known of a unit.

@@ -288,7 +288,7 @@ func (a *analysis) finish(mod *moduleFacts) {
 	out.HasLockFile = mod.lock != nil
 	out.RequiredVersion, out.RequiredAt = a.unique(a.versions), a.unique(a.versionsAt)
 	out.Providers = a.unique(out.Providers)
-	out.LocalStatePaths = a.unique(out.LocalStatePaths)
+	out.LocalStatePaths, out.OutsideStatePaths = a.unique(out.LocalStatePaths), a.unique(out.OutsideStatePaths)
 	out.files = a.unique(out.files)
 	out.ModuleDirs = a.unique(slices.Collect(maps.Keys(a.seen)))
 	var sensitive, outputs []string

@@ -1,6 +1,10 @@
 package workspace
 
-import "slices"
+import (
+	"path"
+	"slices"
+	"strings"
+)
 
 // remoteStates finds which states a module instance reads.
 func (a *analysis) remoteStates(sc *scope) {
@@ -48,6 +52,9 @@ func (a *analysis) remoteState(sc *scope, block placed[stateBlock], instancesWhy
 	}
 	if id.path != "" {
 		a.out.LocalStatePaths = append(a.out.LocalStatePaths, id.path)
+	}
+	if outside := strings.TrimPrefix(id.name, "local:"); kind == "local" && path.IsAbs(outside) {
+		a.out.OutsideStatePaths = append(a.out.OutsideStatePaths, outside)
 	}
 	id.name, id.where = a.scan.in.intern(id.name), a.scan.in.intern(id.where)
 	read := stateRead{id: id, name: a.scan.in.intern(block.fact.name), file: a.scan.in.intern(block.file), line: int(block.fact.line)}

@@ -27,6 +27,9 @@ type RootModule struct {
 	// LocalStatePaths are the repository paths of state files that would lie in the
 	// tree: the workspace's own, and those a terraform_remote_state reads by relative path.
 	LocalStatePaths []string
+	// OutsideStatePaths are the absolute paths of state files that a terraform_remote_state
+	// of backend "local" reads, sorted.
+	OutsideStatePaths []string
 	// SensitiveVariables are the root's variables declared sensitive, sorted.
 	SensitiveVariables []string
 	// Providers are the sources of the providers that root and local modules require, sorted.
@@ -41,6 +44,17 @@ type RootModule struct {
 	warnings []Warning
 	err      error
 	checks   rootChecks
+}
+
+// Files are files and directories of the repository outside ModuleDirs whose change is
+// a change of this root, sorted.
+func (m *RootModule) Files() []string {
+	all := slices.Clone(m.files)
+	for _, t := range m.trees {
+		all = append(all, t.base)
+	}
+	slices.Sort(all)
+	return slices.Compact(all)
 }
 
 // treeRef is every file below base that the pattern matches ("" or "**": all of them).

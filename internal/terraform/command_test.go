@@ -228,7 +228,7 @@ func TestKeptPlanThatChanged(t *testing.T) {
 		data []byte
 		says string
 	}{
-		"cut off": {sealed[:len(sealed)-7], "it was changed"}, "empty": {nil, "it was changed"}, "a byte flipped": {flipped, "it was changed"},
+		"cut off": {sealed[:len(sealed)-7], "was changed since"}, "empty": {nil, "was changed since"}, "a byte flipped": {flipped, "was changed since"},
 		"another plan": {[]byte(read(t, other)), "not the one that was approved"},
 	} {
 		if err := os.WriteFile(file, tt.data, 0o600); err != nil {
@@ -241,7 +241,7 @@ func TestKeptPlanThatChanged(t *testing.T) {
 	if err := os.Remove(file); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.LoadPlan(t.Context(), file, plan.Digest); !errors.Is(err, ErrPlan) || !strings.Contains(err.Error(), "it is gone") {
+	if _, err := s.LoadPlan(t.Context(), file, plan.Digest); !errors.Is(err, ErrPlan) || !strings.Contains(err.Error(), "saved plan is gone") {
 		t.Errorf("gone: %v", err)
 	}
 }

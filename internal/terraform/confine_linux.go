@@ -199,6 +199,18 @@ func makeSystem(root string) error {
 	if err := unix.Mount("proc", at("/proc"), "proc", unix.MS_NOSUID|unix.MS_NODEV|unix.MS_NOEXEC, ""); err != nil {
 		return fmt.Errorf("mount /proc: %w", err)
 	}
+	// Where Mooring is root it owns these, whatever capabilities are dropped: core_pattern alone runs a program of one's choice outside.
+	for _, name := range []string{"/proc/sys", "/proc/sysrq-trigger", "/proc/irq", "/proc/bus", "/proc/fs", "/proc/acpi", "/proc/scsi"} {
+		if _, err := os.Stat(at(name)); err != nil {
+			continue
+		}
+		if err := unix.Mount(at(name), at(name), "", unix.MS_BIND|unix.MS_REC, ""); err != nil {
+			return fmt.Errorf("bind %s: %w", name, err)
+		}
+		if err := unix.MountSetattr(unix.AT_FDCWD, at(name), unix.AT_RECURSIVE, &unix.MountAttr{Attr_set: unix.MOUNT_ATTR_RDONLY | unix.MOUNT_ATTR_NOSUID | unix.MOUNT_ATTR_NODEV | unix.MOUNT_ATTR_NOEXEC}); err != nil {
+			return fmt.Errorf("make %s read-only: %w", name, err)
+		}
+	}
 	for _, name := range devices {
 		if err := mountPoint(at(name), false); err != nil {
 			return err

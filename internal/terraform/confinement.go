@@ -93,12 +93,12 @@ func (h *Home) try(mode string) error {
 }
 
 // hostName is the host name that a run has in its namespace. Terraform writes it into the state lock, so that Mooring knows a lock of its
-// own again: it names the run, and nobody without the installation's secret can make one for another.
-func (h *Home) hostName(repository, key, run string) string {
+// own again: it names the run (label: its id and a random word), and nobody without the installation's secret can make one for another.
+func (h *Home) hostName(repository, key, label string) string {
 	real, err := os.Hostname()
 	if err != nil {
 		real = "localhost"
 	}
 	real, _, _ = strings.Cut(real, ".")
-	return fmt.Sprintf("%s-mooring-%s-%s", real[:min(len(real), 20)], unsafeInName.ReplaceAllString(run, "-"), h.sign(repository, key, run))
+	return fmt.Sprintf("%s-mooring-%s-%s", real[:min(len(real), 20)], label, h.sign(repository, key, label))
 }

@@ -196,5 +196,6 @@ func TestMain(m *testing.M) {
 	if code, ok := Supervise(os.Args); ok {
 		os.Exit(code)
 	}
+	os.Setenv("GORACE", "atexit_sleep_ms=0") // of supervisors
 	os.Exit(m.Run())
 }

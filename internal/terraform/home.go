@@ -111,7 +111,7 @@ func New(dataDir string, opts Options) (*Home, error) {
 		providers: filepath.Join(dataDir, "providers"), lockFiles: filepath.Join(dataDir, "lockfiles"),
 		plans: filepath.Join(dataDir, "plans"), runs: filepath.Join(dataDir, "run"), shims: filepath.Join(dataDir, "tools", "shims"),
 		unstored: filepath.Join(dataDir, "unstored"),
-		trash: filepath.Join(dataDir, "trash"),
+		trash:    filepath.Join(dataDir, "trash"),
 	}
 	h.cleared = sync.NewCond(&h.mu)
 	for _, dir := range []string{h.links, h.initDirs, h.state, h.providers, h.lockFiles, h.plans, h.runs, h.shims, h.unstored, h.trash} {

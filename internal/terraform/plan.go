@@ -20,6 +20,12 @@ import (
 // ErrPlan says that a kept plan cannot be used: it is gone, or not what it was when it was kept.
 var ErrPlan = errors.New("the saved plan cannot be used")
 
+// planError is an ErrPlan that says why.
+type planError string
+
+func (e planError) Error() string      { return "the saved plan " + string(e) }
+func (planError) Is(target error) bool { return target == ErrPlan }
+
 // PlanOptions say what kind of plan to make. The zero value is a normal plan.
 type PlanOptions struct {
 	Destroy    bool // plan to destroy everything
@@ -70,15 +76,15 @@ func (s *Session) LoadPlan(ctx context.Context, file, digest string) (*Plan, err
 	data, err := openSealed(file, s.home.identity)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return nil, fmt.Errorf("%w: it is gone", ErrPlan)
+		return nil, planError("is gone")
 	case errors.Is(err, ErrSealed):
-		return nil, fmt.Errorf("%w: it %w", ErrPlan, ErrSealed)
+		return nil, planError("was changed since it was kept, or the key is another one")
 	case err != nil:
 		return nil, fmt.Errorf("read the saved plan: %w", err)
 	}
 	sum := sha256.Sum256(data)
 	if hex.EncodeToString(sum[:]) != digest {
-		return nil, fmt.Errorf("%w: it is not the one that was approved", ErrPlan)
+		return nil, planError("is not the one that was approved")
 	}
 	plan := &Plan{Digest: digest, Changes: true, session: s, name: s.planName()}
 	if _, err := s.query(ctx, request{Verb: verbLoad, Name: plan.name, Data: data}); err != nil {

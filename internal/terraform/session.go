@@ -2,6 +2,8 @@ package terraform
 
 import (
 	"context"
+	"crypto/rand"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -29,6 +31,7 @@ type Session struct {
 	tmp        string // TMPDIR and HOME, as it is outside
 	private    string // what is in clear: variables, plans
 	mode       string // of the confinement
+	label      string // of this session, in the host name
 	host       string // host name inside
 	executable string // what terraform-exec starts
 	isShim     bool
@@ -108,7 +111,10 @@ func (h *Home) awaitRuns(ctx context.Context, name string) error {
 func (s *Session) launch() (err error) {
 	h := s.home
 	if s.mode == modeNamespaces {
-		s.host = h.hostName(s.spec.Repository, s.spec.Key, s.spec.Run)
+		random := make([]byte, 3)
+		_, _ = rand.Read(random) // never fails
+		s.label = s.spec.Run + "-" + hex.EncodeToString(random)
+		s.host = h.hostName(s.spec.Repository, s.spec.Key, s.label)
 	}
 	if s.executable, s.isShim, err = h.shim(s.spec.Tool); err != nil {
 		return err

@@ -58,8 +58,7 @@ type Spec struct {
 	Run        string   // the caller's name for this run, for a person who finds what is left of it
 	OutputFile string   // what commands print for people is appended to it, without secrets, also when this process is gone; "" is a private file
 	Secrets    []string // hidden in all that is printed, said and written down
-	// AbsoluteReads are absolute paths of state that a "local" terraform_remote_state names.
-	AbsoluteReads []string
+	Files      []string // further files and directories that the configuration reads, for Session.Inputs
 }
 
 // Variable is one input variable's value.

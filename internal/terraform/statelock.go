@@ -55,8 +55,10 @@ func (s *Session) OwnRun(lock *StateLockError) string {
 			return ""
 		}
 		rest = after
-		if end := strings.LastIndexByte(rest, '-'); end > 0 && rest[end+1:] == s.home.sign(s.spec.Repository, s.spec.Key, rest[:end]) {
-			return rest[:end]
+		// The http backend answers with the request in place of the holder: that is this very session.
+		if end := strings.LastIndexByte(rest, '-'); end > 0 && rest[:end] != s.label && rest[end+1:] == s.home.sign(s.spec.Repository, s.spec.Key, rest[:end]) {
+			run, _, _ := strings.Cut(rest[:end], "-")
+			return run
 		}
 	}
 }

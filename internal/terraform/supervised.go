@@ -64,6 +64,9 @@ func (h *Home) launch(mode, dir string, lock, output *os.File) (*supervised, err
 	p.cmd.Args = []string{"mooring", superviseCommand, dir}
 	p.cmd.Dir = "/"
 	p.cmd.Env = []string{"LANG=C.UTF-8", "GOTRACEBACK=none"}
+	if race, ok := os.LookupEnv("GORACE"); ok { // tests: a race detector waits a second at its end
+		p.cmd.Env = append(p.cmd.Env, "GORACE="+race)
+	}
 	p.cmd.Stderr = stderr
 	p.cmd.ExtraFiles = []*os.File{lock, framesWrite, output, pidsWrite, pidsRead}
 	p.cmd.SysProcAttr = attributes(mode)

@@ -1,0 +1,314 @@
+package runner
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"go.etcd.io/bbolt"
+
+	"github.com/mooring-iac/mooring/internal/terraform"
+	"github.com/mooring-iac/mooring/internal/terraform/redact"
+	"github.com/mooring-iac/mooring/locks"
+)
+
+// adopted is an apply that an earlier Mooring began and that its supervisor carries on.
+type adopted struct {
+	repository, run, unit string
+	intent                *intent
+	left                  terraform.Leftover
+}
+
+// errHandedOver ends an execution whose applies go on without this process: its run
+// stays a running one.
+var errHandedOver = errors.New("applies go on in their supervisors")
+
+// recover puts right what a Mooring that was killed left behind. An apply that goes
+// on is adopted and keeps its lock; one that has ended meanwhile is recorded; one
+// whose end nobody saw is called interrupted. Whatever had not begun to change
+// anything is taken again by the next pass.
+func (r *Runner) recover() error {
+	var begun []adopted
+	err := r.journal.view(func(tx *bbolt.Tx) error {
+		runs, err := openRuns(tx)
+		if err != nil {
+			return err
+		}
+		for _, run := range runs {
+			for _, u := range run.Units {
+				if u.Status != Running {
+					continue
+				}
+				m, err := getMemory(tx, run.Repository, u.ID)
+				if err != nil {
+					return err
+				}
+				if m.Intent != nil && m.Intent.Run == run.ID {
+					begun = append(begun, adopted{repository: run.Repository, run: run.ID, unit: u.ID, intent: m.Intent})
+				}
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	keep := map[string]bool{} // run directories that are still needed
+	alive := map[[2]string]bool{}
+	var ended []adopted
+	unseen := map[[2]string]string{} // why nobody saw the end
+	for _, a := range begun {
+		at := [2]string{a.run, a.unit}
+		if a.left, err = r.look(a.intent); err != nil {
+			return err
+		}
+		switch {
+		case a.left.Alive:
+			alive[at] = true
+			r.adopted = append(r.adopted, a)
+		case a.left.Ended() && a.left.Digest() == a.intent.Digest:
+			alive[at] = true // until it is recorded
+			ended = append(ended, a)
+		default:
+			unseen[at] = joined(a.left.Problem, a.left.Known())
+		}
+		if a.left.Dir != "" {
+			keep[a.left.Dir] = alive[at]
+		}
+	}
+	if err := r.journal.update(func(tx *bbolt.Tx) error { return r.recoverRuns(tx, alive, unseen) }); err != nil {
+		return err
+	}
+	for _, a := range ended {
+		if err := r.settle(a, a.left); err != nil {
+			return fmt.Errorf("record how %s of %s ended: %w", a.unit, a.run, err)
+		}
+		delete(keep, a.left.Dir)
+	}
+	return r.home.SweepRuns(keep)
+}
+
+// look finds the run directory of an apply. One that is gone is not alive, and has
+// no result.
+func (r *Runner) look(i *intent) (terraform.Leftover, error) {
+	if i.Dir == "" || i.Dir != filepath.Base(i.Dir) {
+		return terraform.Leftover{}, nil // an older Mooring's
+	}
+	left, err := r.home.Look(filepath.Join(r.opts.DataDir, "run", i.Dir))
+	if errors.Is(err, fs.ErrNotExist) {
+		return terraform.Leftover{Problem: "its run directory is gone"}, nil
+	}
+	return left, err
+}
+
+// recoverRuns writes down how the units of the runs that were cut short stand. Locks
+// are released but for those of applies that go on.
+func (r *Runner) recoverRuns(tx *bbolt.Tx, alive map[[2]string]bool, unseen map[[2]string]string) error {
+	held, err := locks.List(tx)
+	if err != nil {
+		return err
+	}
+	for _, l := range held {
+		if alive[[2]string{l.Run, l.Unit}] {
+			continue
+		}
+		if _, err := locks.Break(tx, l.Key); err != nil {
+			return err
+		}
+	}
+	runs, err := openRuns(tx)
+	if err != nil {
+		return err
+	}
+	for _, run := range runs {
+		if run.Status != Running && run.Status != Queued {
+			continue
+		}
+		if err := r.recoverRun(tx, run, alive, unseen); err != nil {
+			return fmt.Errorf("recover %s: %w", run.ID, err)
+		}
+	}
+	return nil
+}
+
+func (r *Runner) recoverRun(tx *bbolt.Tx, run *Run, alive map[[2]string]bool, unseen map[[2]string]string) error {
+	for i := range run.Units {
+		u := &run.Units[i]
+		if u.Status != Running && u.Status != Queued || alive[[2]string{run.ID, u.ID}] {
+			continue
+		}
+		m, err := getMemory(tx, run.Repository, u.ID)
+		if err != nil {
+			return err
+		}
+		switch {
+		case u.Status == Running && m.Intent != nil && m.Intent.Run == run.ID:
+			known := unseen[[2]string{run.ID, u.ID}]
+			u.Status, u.Error = Interrupted, joined(m.Intent.unseen(), known)
+			m.Intent = nil
+			m.Taken = &taken{Run: run.ID, Commit: run.Commit, Status: Interrupted, Began: true, Cut: true, Removal: u.Removal}
+			m.Unseen = true
+		case u.Status == Running:
+			u.Status, u.Error = Failed, "Mooring ended before anything was changed: the next pass takes it again"
+			m.Taken = &taken{Run: run.ID, Commit: run.Commit, Status: Failed, Cut: true, Removal: u.Removal}
+		default:
+			u.Status, u.Reason = Skipped, "Mooring ended before it began: the next pass takes it again"
+			m.Taken = &taken{Run: run.ID, Commit: run.Commit, Status: Skipped, Removal: u.Removal}
+		}
+		if m.Kind != "" { // a unit that was never taken needs no memory to be taken
+			if err := putMemory(tx, m); err != nil {
+				return err
+			}
+		}
+		if err := putResult(tx, run.ID, *u); err != nil {
+			return err
+		}
+	}
+	run.Settle()
+	if run.Status != Running {
+		end := r.opts.Now()
+		run.Finished = &end
+	}
+	return putRun(tx, run)
+}
+
+// follow watches the adopted applies of a repository to their ends, so that the pass
+// that follows finds them recorded. The caller holds the pass.
+func (r *Runner) follow(ctx context.Context, repository string) (made []string, err error) {
+	r.mu.Lock()
+	var mine []adopted
+	for _, a := range r.adopted {
+		if a.repository == repository {
+			mine = append(mine, a)
+		}
+	}
+	r.mu.Unlock()
+	if len(mine) == 0 {
+		return nil, nil
+	}
+	errs := make(chan error, len(mine))
+	for _, a := range mine {
+		r.opts.Log.Info("an apply went on without Mooring; following it", "unit", a.unit, "run", a.run, "repository", repository)
+		go func() { errs <- r.followOne(ctx, a) }()
+		made = append(made, a.run)
+	}
+	for range mine {
+		err = errors.Join(err, <-errs)
+	}
+	return made, err
+}
+
+func (r *Runner) followOne(ctx context.Context, a adopted) error {
+	ctx, done := r.cancellable(ctx, a.run)
+	defer done()
+	linger, cancel := r.lingering(ctx)
+	defer cancel()
+	log, err := r.logFile(a.run, a.unit)
+	if err != nil {
+		return err
+	}
+	r.emit(Event{Repository: a.repository, Run: a.run, Unit: a.unit, Phase: PhaseApply, Text: "goes on"})
+	left, err := r.home.Follow(linger, a.left, log, r.linesOf(a.repository, a.run, a.unit))
+	if err != nil {
+		return err
+	}
+	return r.settle(a, left)
+}
+
+// settle records how an adopted apply ended, as the run that began it would have.
+func (r *Runner) settle(a adopted, left terraform.Leftover) error {
+	hide := redact.New(r.serverSecrets()...)
+	o := outcome{UnitResult: a.intent.Result}
+	o.Status = Running
+	applied, notes, err := r.home.Outcome(left, a.intent.Tool)
+	if err != nil && errors.Is(err, terraform.ErrLost) {
+		err = fmt.Errorf("%w: %s", err, joined(left.Problem, left.Known()))
+	}
+	o, err = r.afterApply(o, a.intent, applied, err, hide)
+	o.Notes = append(withNotes(o.Notes, notes...), "it went on without Mooring for a while")
+	switch {
+	case o.interrupted != "":
+		o.Status, o.Error = Interrupted, o.interrupted
+	case err != nil:
+		o.Status, o.Error = Failed, err.Error()
+	}
+	o.hide(hide)
+	began := a.intent.Started
+	o.Started, o.Seconds = &began, seconds(left.Took())
+	var key string
+	var run *Run
+	err = r.journal.update(func(tx *bbolt.Tx) error {
+		m, err := getMemory(tx, a.repository, a.unit)
+		if err != nil {
+			return err
+		}
+		key = m.Key
+		if run, err = getRun(tx, a.run); err != nil {
+			return err
+		}
+		u := run.Unit(a.unit)
+		if u == nil || u.Status != Running || m.Intent == nil || m.Intent.Digest != a.intent.Digest {
+			return nil // recorded already
+		}
+		m.Intent = nil
+		m.took(run, &o, a.intent.From)
+		o.Notes = withNotes(u.Notes, o.Notes...)
+		*u = o.UnitResult
+		held, err := locks.List(tx)
+		if err != nil {
+			return err
+		}
+		for _, l := range held {
+			if l.Run == a.run && l.Unit == a.unit {
+				if _, err := locks.Break(tx, l.Key); err != nil {
+					return err
+				}
+			}
+		}
+		if o.gone {
+			err = forget(tx, a.repository, a.unit)
+		} else {
+			err = putMemory(tx, m)
+		}
+		if err := errors.Join(err, putResult(tx, run.ID, *u)); err != nil {
+			return err
+		}
+		run.Settle()
+		if run.Status != Running {
+			end := r.opts.Now()
+			run.Finished, run.Seconds = &end, seconds(end.Sub(run.Started))
+		}
+		return putRun(tx, run)
+	})
+	if err != nil {
+		return err
+	}
+	r.mu.Lock()
+	for i := range r.adopted {
+		if r.adopted[i].run == a.run && r.adopted[i].unit == a.unit {
+			r.adopted = append(r.adopted[:i:i], r.adopted[i+1:]...)
+			break
+		}
+	}
+	r.mu.Unlock()
+	r.counters.unit(&o.UnitResult)
+	r.emit(Event{Repository: a.repository, Run: a.run, Unit: a.unit, Phase: PhaseDone, Status: o.Status, Text: joined(o.Error, o.Reason), Add: o.Add, Change: o.Change, Destroy: o.Destroy})
+	if run.Status != Running {
+		r.emit(Event{Repository: a.repository, Run: a.run, Phase: PhaseEnd, Status: run.Status})
+	}
+	if o.gone && key != "" {
+		if err := r.home.Forget(a.repository, key); err != nil {
+			r.opts.Log.Warn("cannot clear away after a unit that is gone", "unit", a.unit, "error", err)
+		}
+	}
+	if left.Dir == "" {
+		return nil
+	}
+	if err := r.home.Clear(left); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	return nil
+}
