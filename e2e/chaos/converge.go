@@ -8,6 +8,9 @@ import (
 	"github.com/mooring-iac/mooring/runner"
 )
 
+// patience is how many passes may fail in turn: the first ones may meet what a dead runner left.
+const patience = 5
+
 // flagged is a unit that Mooring held for a person, and the words it had for it.
 type flagged struct{ unit, why string }
 
@@ -15,12 +18,13 @@ type flagged struct{ unit, why string }
 // otherwise ends the round. With a server running the passes are its own.
 func (w *world) converge() []flagged {
 	var flags []flagged
-	deadline := time.Now().Add(limit)
+	deadline, fruitless := time.Now().Add(limit), 0
 	for {
 		runs, code := w.sync()
 		if len(runs) == 0 && code == 0 {
 			return flags
 		}
+		fruitless++
 		for _, run := range runs {
 			units, why := waiting(run)
 			if len(units) == 0 {
@@ -29,7 +33,11 @@ func (w *world) converge() []flagged {
 			for _, u := range units {
 				flags = append(flags, flagged{u, why})
 				w.approve(run, u)
+				fruitless = 0
 			}
+		}
+		if code == 1 && fruitless > patience {
+			w.failf("%d passes failed one after the other; the last: %s", fruitless, summary(runs))
 		}
 		if time.Now().After(deadline) {
 			w.failf("it does not converge within %s; the last pass, exit %d: %s", limit, code, summary(runs))

@@ -20,8 +20,9 @@ func killTree(p *play) {
 		w.kill(w.members)
 		w.await(10*time.Second, "the whole tree is dead", func() bool { return len(w.members()) == 0 })
 		w.mark(everyWorkspace, eventKilled)
-		flags += len(w.converge()) // replay knows what was approved
-		w.complete()
+		held := w.converge() // replay knows what was approved
+		flags += len(held)
+		w.nothingLost(held)
 		for _, m := range w.modules {
 			w.lockFree(m.workspace)
 		}

@@ -156,7 +156,9 @@ func (p *play) must(err error, doing string) {
 }
 
 // note adds words to the row of the scenario.
-func (p *play) notef(format string, args ...any) { p.notes = append(p.notes, fmt.Sprintf(format, args...)) }
+func (p *play) notef(format string, args ...any) {
+	p.notes = append(p.notes, fmt.Sprintf(format, args...))
+}
 
 func (p *play) sayf(format string, args ...any) {
 	if p.settings.verbose {

@@ -146,19 +146,77 @@ func (r *replayer) brokenf(format string, args ...any) {
 	r.broken = append(r.broken, fmt.Sprintf(format, args...))
 }
 
-// missing names the effects of a generation that did not end exactly once or more, and those still under way.
+// missing names the effects of a generation that did not end.
 func missing(lines []line, generation string, want []string) []string {
-	ended := map[string]bool{}
+	return unseen(lines, want, func(l line) bool { return l.generation == generation && l.event == eventEnd }, "of "+generation+" did not end")
+}
+
+// lost is missing where processes were killed. An effect that a kill cut off has happened as far as anybody can tell:
+// Terraform writes a resource to the state before its provisioners run, and a dead one cannot taint it any more.
+func lost(lines []line, generation string, want []string) []string {
+	var seen []line
+	open := map[string]line{}
 	for _, l := range lines {
-		if l.generation == generation && l.event == eventEnd {
-			ended[l.workspace+" "+l.resource] = true
+		key := l.workspace + " " + l.resource
+		switch l.event {
+		case eventStart:
+			open[key] = l
+		case eventEnd:
+			seen = append(seen, l)
+			delete(open, key)
+		case eventKilled:
+			for k, o := range open {
+				if l.workspace == o.workspace || l.workspace == everyWorkspace {
+					seen = append(seen, o)
+					delete(open, k)
+				}
+			}
+		}
+	}
+	return unseen(seen, want, func(l line) bool { return l.generation == generation }, "of "+generation+" neither ended nor was cut off")
+}
+
+func unseen(lines []line, want []string, counts func(line) bool, words string) []string {
+	seen := map[string]bool{}
+	for _, l := range lines {
+		if counts(l) {
+			seen[l.workspace+" "+l.resource] = true
 		}
 	}
 	var out []string
 	for _, w := range want {
-		if !ended[w] {
-			out = append(out, w+" of "+generation+" did not end")
+		if !seen[w] {
+			out = append(out, w+" "+words)
 		}
 	}
 	return out
+}
+
+// cut names the workspaces that had an effect under way when the last kill came.
+func cut(lines []line) []string {
+	open, at := map[string]int{}, map[string]int{}
+	for _, l := range lines {
+		switch l.event {
+		case eventStart:
+			open[l.workspace]++
+		case eventEnd:
+			open[l.workspace]--
+		case eventKilled:
+			at = map[string]int{}
+			for ws, n := range open {
+				if l.workspace == ws || l.workspace == everyWorkspace {
+					at[ws] = n
+					open[ws] = 0
+				}
+			}
+		}
+	}
+	var all []string
+	for ws, n := range at {
+		if n > 0 {
+			all = append(all, ws)
+		}
+	}
+	slices.Sort(all)
+	return all
 }

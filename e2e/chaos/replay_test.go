@@ -108,6 +108,23 @@ func TestMissingNamesWhatDidNotEnd(t *testing.T) {
 	}
 }
 
+func TestAfterAKillWhatWasCutOffIsKnownAndWhatNeverBeganIsLost(t *testing.T) {
+	lines, err := parseJournal(journal(
+		"a g1.s1 r0 start", "a g1.s1 r0 end", "a g1.s1 r1 start", "b g1.s2 r0 start", "b g1.s2 r0 end", "* - - killed",
+		"b g1.s3 r1 start", // goes on after the kill and is still under way
+	))
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := strings.Join(lost(lines, "g1", []string{"a r0", "a r1", "a r2", "b r0", "b r1"}), "; ")
+	if want := "a r2 of g1 neither ended nor was cut off; b r1 of g1 neither ended nor was cut off"; got != want {
+		t.Errorf("lost: %q, want %q", got, want)
+	}
+	if got := strings.Join(cut(lines), " "); got != "a" {
+		t.Errorf("cut: %q, want a alone", got)
+	}
+}
+
 func TestJournalRefusesWhatIsTornOrStrange(t *testing.T) {
 	for _, text := range []string{
 		"a g1.s1 r0 start 1700000000",          // cut off: no newline

@@ -23,6 +23,11 @@ type scenario struct {
 var scenarios = []scenario{
 	{"runner kills during an apply", 3, 50, "kill -9 of serve or sync; equal to an unkilled control", killRunner},
 	{"whole-tree kills", 2, 50, "runner, supervisors and all below killed: finished or flagged", killTree},
+	{"kills at every Nth fdatasync", 2, 200, "the runner killed in its database's transactions, then converged", killFdatasync},
+	{"kills at every Nth fsync", 1, 200, "runner or supervisor killed as it makes a result durable, then converged", killFsync},
+	{"orphans", 3, 12, "setsid, nohup, double fork; cancelled, killed or ended: no process after 5 s", orphans},
+	{"SIGTERM", 2, 20, "drained or interrupted within the grace: states valid, backend locks free", sigterm},
+	{"SIGTERM with --hand-over", 1, 20, "supervisors go on, the next server records them", handOver},
 }
 
 func names(all []scenario) []string {

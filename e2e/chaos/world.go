@@ -95,10 +95,15 @@ func (w *world) configure(s shape) {
 	}
 	text := fmt.Sprintf("data_dir = %q\nenv      = [\"CHAOS_*\"]\n", w.data) + s.serverHCL
 	if !strings.Contains(text, "sandbox") {
-		if os.Getenv("CHAOS_NO_SANDBOX") == "" { text += sandboxHCL(w.effects) }
+		if os.Getenv("CHAOS_NO_SANDBOX") == "" {
+			text += sandboxHCL(w.effects)
+		}
 	}
 	text += fmt.Sprintf("\nrepository \"infra\" {\n  url    = %q\n  branch = \"main\"\n  poll   = \"200ms\"\n%s}\n", url, repo)
 	w.must(os.WriteFile(w.config, []byte(text), 0o600), "write server.hcl")
+	if r := w.run("validate", w.config); r.code != 0 {
+		w.failf("the bench's own server.hcl: %s", r)
+	}
 }
 
 func sandboxHCL(write string) string { return fmt.Sprintf("sandbox {\n  write = [%q]\n}\n", write) }
@@ -164,7 +169,36 @@ func (w *world) complete() {
 	}
 }
 
-// started waits until n effects of the present generation have started.
+// nothingLost is complete where processes were killed, which must have been flagged.
+func (w *world) nothingLost(flags []flagged) {
+	if gone := lost(w.lines(), w.now(), w.want()); len(gone) > 0 {
+		w.failf("%d of %d effects are lost: %s", len(gone), len(w.want()), strings.Join(gone[:min(len(gone), 5)], "; "))
+	}
+	for _, ws := range cut(w.lines()) {
+		if !slices.ContainsFunc(flags, func(f flagged) bool { return f.unit == "ws/"+ws }) {
+			w.failf("effects of %s were cut off, and nobody was told: %v", ws, flags)
+		}
+	}
+}
+
+// started waits until n effects of the present generation have started under the last server.
 func (w *world) started(n int) {
-	w.await(time.Minute, fmt.Sprintf("effect %d of %s", n, w.now()), func() bool { return count(w.lines(), w.now(), eventStart) >= n })
+	last := w.servers[len(w.servers)-1]
+	w.await(time.Minute, fmt.Sprintf("effect %d of %s", n, w.now()), func() bool {
+		gone := last.gone()
+		have := count(w.lines(), w.now(), eventStart)
+		if gone && have < n {
+			w.failf("it ended after %d effects, exit %d: %s", have, last.cmd.ProcessState.ExitCode(), clip(last.said()))
+		}
+		return have >= n
+	})
+}
+
+// read returns a file's text, "" when there is none.
+func (w *world) read(path string) string {
+	b, err := os.ReadFile(path)
+	if err != nil && !os.IsNotExist(err) {
+		w.failf("read %s: %w", path, err)
+	}
+	return string(b)
 }
