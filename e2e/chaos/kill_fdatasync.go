@@ -7,7 +7,8 @@ import (
 )
 
 // killFdatasync has strace kill the runner at the Nth time that one of its threads makes the database durable, for N = 1,
-// 2, 3 … until a run survives: the exact points at which one transaction is on the disk and the next is not.
+// 2, 3 … until a run survives: the exact points at which one transaction is on the disk and the next is not. strace counts by thread, so N is that of whichever thread comes so far first; with
+// trace=none it injects nothing.
 func killFdatasync(p *play) { killAtSync(p, "fdatasync") }
 
 // killFsync does the same at fsync, which is how a supervisor makes its result durable: here the supervisors die as well.
@@ -27,7 +28,7 @@ func killAtSync(p *play, call string) {
 		if count(w.lines(), w.now(), eventStart) > 0 {
 			w.commit()
 		}
-		tracer := []string{"strace", "-f", "-qq", "-o", "/dev/null", "-e", "trace=none", "-e", fmt.Sprintf("inject=%s:signal=SIGKILL:when=%d", call, n)}
+		tracer := []string{"strace", "-f", "-qq", "-o", "/dev/null", "-e", "trace=" + call, "-e", fmt.Sprintf("inject=%s:signal=SIGKILL:when=%d", call, n)}
 		whole := w.wrap
 		w.wrap = append(tracer, whole...)
 		s := w.start("sync", "-q", "-o", "json")

@@ -28,6 +28,13 @@ var scenarios = []scenario{
 	{"orphans", 3, 12, "setsid, nohup, double fork; cancelled, killed or ended: no process after 5 s", orphans},
 	{"SIGTERM", 2, 20, "drained or interrupted within the grace: states valid, backend locks free", sigterm},
 	{"SIGTERM with --hand-over", 1, 20, "supervisors go on, the next server records them", handOver},
+	{"thread churn during applies", 1, 20, "stops, polls, clients and signals shake runner and supervisors", threadChurn},
+	{"disk-full points recovered", 2, 10, "full before or in the middle of applies; states whole, none printed", fullDisk},
+	{"lost or truncated plan refused", 4, 12, "deleted, cut, one byte flipped, another unit's: never applied, a new plan waits", lostPlan},
+	{"saved plan executed once", 2, 2, "approve and sync at the same moment, with and without a server", planRaces},
+	{"two runners on one data directory", 4, 50, "the second ends within 2 s, says why, touches nothing", twoRunners},
+	{"runs without zombies or leaks", 5, 200, "0 zombies, descriptors flat", manyRuns},
+	{"memory with a big plan", 1, 3, "runner below 256 MiB", bigPlan},
 }
 
 func names(all []scenario) []string {

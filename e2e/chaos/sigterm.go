@@ -79,6 +79,9 @@ func (w *world) quiet() {
 		w.failf("processes are left:%s", describe(left))
 	}
 	for _, m := range w.modules {
+		if !slices.ContainsFunc(w.lines(), func(l line) bool { return l.workspace == m.workspace }) {
+			continue // it had not begun
+		}
 		w.state(m.workspace)
 		w.lockFree(m.workspace)
 	}
