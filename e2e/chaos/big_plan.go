@@ -62,4 +62,3 @@ func (w *world) highWater(s *server) float64 {
 	w.failf("no VmHWM: %s", clip(status))
 	return 0
 }
-

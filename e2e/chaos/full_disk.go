@@ -55,7 +55,7 @@ func fullDisk(p *play) {
 func (w *world) onDisk(size string, at int) (result, string) {
 	script := `set -u
 disk=$1 size=$2 at=$3 mooring=$4 journal=$5 logs=$6
-mkdir -p "$disk" && mount -t tmpfs -o size="$size" tmpfs "$disk" || exit 99
+mkdir -p "$disk" && mount -t tmpfs -o size="$size",mode=700 tmpfs "$disk" || exit 99
 "$mooring" sync -o json > "$logs/small.stdout" 2> "$logs/small.stderr" &
 pid=$!
 if [ "$at" != 0 ]; then
