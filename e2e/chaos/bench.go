@@ -109,7 +109,7 @@ func (b *bench) prepare() error {
 
 // denied is the argv that runs a program where namespaces are refused.
 func (b *bench) denied() ([]string, error) {
-	helper, err := b.build("./e2e/confine/cmd/denyns", "")
+	helper, err := b.build("./e2e/confine/cmd", "")
 	return []string{helper}, err
 }
 
@@ -122,7 +122,7 @@ func (b *bench) build(pkg, existing string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	binary := filepath.Join(b.dir, "bin", filepath.Base(pkg))
+	binary := filepath.Join(b.dir, "bin", strings.ReplaceAll(strings.TrimPrefix(pkg, "./"), "/", "-"))
 	cmd := exec.CommandContext(b.ctx, "go", "build", "-o", binary, pkg)
 	cmd.Dir, cmd.Env = root, append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := cmd.CombinedOutput(); err != nil {

@@ -55,8 +55,9 @@ func fullDisk(p *play) {
 func (w *world) onDisk(size string, at int) (result, string) {
 	script := `set -u
 disk=$1 size=$2 at=$3 mooring=$4 journal=$5 logs=$6
+shift 6 # what is left goes before every mooring
 mkdir -p "$disk" && mount -t tmpfs -o size="$size",mode=700 tmpfs "$disk" || exit 99
-"$mooring" sync -o json > "$logs/small.stdout" 2> "$logs/small.stderr" &
+"$@" "$mooring" sync -o json > "$logs/small.stdout" 2> "$logs/small.stderr" &
 pid=$!
 if [ "$at" != 0 ]; then
   while kill -0 $pid 2>/dev/null && [ "$(grep -c ' start ' "$journal" 2>/dev/null)" -lt "$at" ]; do sleep 0.02; done
@@ -67,14 +68,14 @@ echo "small: exit $?" >&2
 rm -f "$disk/filler"
 mount -o remount,size=512m "$disk"
 for pass in 1 2 3 4 5 6; do
-  "$mooring" sync -o json > "$logs/large.stdout" 2> "$logs/large.stderr"
+  "$@" "$mooring" sync -o json > "$logs/large.stdout" 2> "$logs/large.stderr"
   code=$?
   [ $code = 0 ] && break
-  "$mooring" runs --waiting -o json > "$logs/waiting.stdout"
+  "$@" "$mooring" runs --waiting -o json > "$logs/waiting.stdout"
   for id in $(grep -o '"id": *"r[^"]*"' "$logs/waiting.stdout" | grep -o 'r[0-9a-z]*"$' | tr -d '"'); do
     echo "flagged $id"
     printf '* - - approved %s\n' "$(date +%s)" >> "$journal"
-    "$mooring" approve "$id" --by chaos > "$logs/approve.stdout" 2> "$logs/approve.stderr"
+    "$@" "$mooring" approve "$id" --by chaos > "$logs/approve.stdout" 2> "$logs/approve.stderr"
   done
 done
 for f in $(find "$disk" -name terraform.tfstate -path '*/state/*'); do cat "$f" > "$logs/$(basename $(dirname "$f")).state"; done
@@ -82,8 +83,7 @@ find "$disk" -path '*/runs/*' -name '*.log' -exec cat {} + > "$logs/runs.log"
 exit $code`
 	logs := filepath.Join(w.dir, "logs")
 	w.must(os.MkdirAll(logs, 0o700), "make a directory")
-	argv := append([]string{"unshare", "-Urm"}, w.wrap...)
-	argv = append(argv, "sh", "-c", script, "sh", w.data, size, strconv.Itoa(at), w.mooring, w.journal, logs)
+	argv := append([]string{"unshare", "-Urm", "sh", "-c", script, "sh", w.data, size, strconv.Itoa(at), w.mooring, w.journal, logs}, w.wrap...)
 	cmd := exec.CommandContext(w.ctx, argv[0], argv[1:]...)
 	cmd.Env, cmd.Dir, cmd.WaitDelay = append(w.environ(), "MOORING_CONFIG="+w.config), w.dir, 5*time.Second
 	r := w.finish(w.ctx, cmd)

@@ -27,7 +27,8 @@ type module struct {
 	workspace  string
 	generation string
 	resources  []resource
-	backend    string // text of a backend block; "" for none
+	backend    string // text of a terraform block; "" for none
+	chain      bool   // one effect after the other, not all at once
 	more       string // text behind it
 }
 
@@ -49,12 +50,13 @@ func effects(rng *rand.Rand, n int, shortest, longest time.Duration) []resource 
 
 func (m module) text() string {
 	var b strings.Builder
-	if m.backend != "" {
-		fmt.Fprintf(&b, "terraform {\n%s}\n\n", m.backend)
-	}
+	b.WriteString(m.backend)
 	fmt.Fprintf(&b, "locals {\n  generation = %q\n}\n", m.generation)
-	for _, r := range m.resources {
-		command := r.command
+	for i, r := range m.resources {
+		command, after := r.command, ""
+		if m.chain && i > 0 {
+			after = fmt.Sprintf("  depends_on       = [terraform_data.%s]\n", m.resources[i-1].name)
+		}
 		if command == "" {
 			command = fmt.Sprintf("exec sh ./effect.sh %s ${local.generation} %s %.3f", m.workspace, r.name, r.seconds)
 		}
@@ -62,12 +64,12 @@ func (m module) text() string {
 resource "terraform_data" %q {
   input            = { workspace = %q, generation = local.generation }
   triggers_replace = [local.generation]
-
+%s
   provisioner "local-exec" {
     command = %s
   }
 }
-`, r.name, m.workspace, quoteHCL(command))
+`, r.name, m.workspace, after, quoteHCL(command))
 	}
 	return b.String() + m.more
 }

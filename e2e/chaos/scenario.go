@@ -32,9 +32,12 @@ var scenarios = []scenario{
 	{"disk-full points recovered", 2, 10, "full before or in the middle of applies; states whole, none printed", fullDisk},
 	{"lost or truncated plan refused", 4, 12, "deleted, cut, one byte flipped, another unit's: never applied, a new plan waits", lostPlan},
 	{"saved plan executed once", 2, 2, "approve and sync at the same moment, with and without a server", planRaces},
+	{"foreign backend lock left intact", 2, 10, "own stale locks of the dead are freed, a foreign one stays", foreignLock},
+	{"errored.tfstate restored", 1, 3, "backend down at the first, middle, last write; state push gives the control's state", erroredState},
 	{"two runners on one data directory", 4, 50, "the second ends within 2 s, says why, touches nothing", twoRunners},
 	{"runs without zombies or leaks", 5, 200, "0 zombies, descriptors flat", manyRuns},
 	{"memory with a big plan", 1, 3, "runner below 256 MiB", bigPlan},
+	{"sandbox escapes refused", 1, 2, "from HCL and local-exec: environments, states, database, key, home, disks, signals", sandboxEscapes},
 }
 
 func names(all []scenario) []string {

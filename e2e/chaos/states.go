@@ -5,12 +5,15 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/mooring-iac/mooring/e2e/githttp"
 )
 
 // statePath is where Mooring keeps the state of a workspace without a backend.
@@ -76,6 +79,15 @@ func (w *world) control() map[string]string {
 	c.effects = filepath.Join(c.dir, "effects")
 	c.journal = filepath.Join(c.effects, "journal")
 	w.must(os.MkdirAll(c.effects, 0o777), "make the control")
+	if len(w.modules) > 0 && w.modules[0].backend != "" { // it must not meet the states that it is the control of
+		files := map[string]string{}
+		c.modules = slices.Clone(w.modules)
+		for i := range c.modules {
+			c.modules[i].backend = ""
+			maps.Copy(files, c.modules[i].files())
+		}
+		c.repo = githttp.NewRepo(w, filepath.Join(c.dir, "infra.git"), files)
+	}
 	c.configure(shape{})
 	if runs, code := c.sync(); code != 0 {
 		w.failf("the control is not applied, exit %d: %s", code, summary(runs))
@@ -111,3 +123,5 @@ func (w *world) lockFree(workspace string) {
 	lock := unix.Flock_t{Type: unix.F_WRLCK}
 	w.must(unix.FcntlFlock(f.Fd(), unix.F_OFD_SETLK, &lock), "lock the state of "+workspace)
 }
+
+func sorted[T any](m map[string]T) []string { return slices.Sorted(maps.Keys(m)) }

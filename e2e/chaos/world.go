@@ -62,6 +62,7 @@ func (p *play) world(s shape) *world {
 	for _, dir := range []string{w.effects, filepath.Join(w.dir, "home")} {
 		p.must(os.MkdirAll(dir, 0o777), "make a world")
 	}
+	w.must(os.WriteFile(w.journal, nil, 0o666), "make a journal")
 	w.tell()
 	for i := range s.workspaces {
 		m := module{workspace: fmt.Sprintf("w%d", i), resources: effects(p.rng, s.resources, s.shortest, s.longest)}

@@ -1,0 +1,102 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/mooring-iac/mooring/e2e/githttp"
+	"github.com/mooring-iac/mooring/runner"
+)
+
+// sandboxEscapes plans and applies a workspace that tries to read and change what is not its own, once from HCL's functions
+// while it is planned, once from a local-exec. Each attempt is counted: all are refused, in both modes of the sandbox.
+func sandboxEscapes(p *play) {
+	tried := 0
+	p.rounds(func(i int) {
+		w := p.world(shape{serverHCL: ``, files: map[string]string{"README.md": "nothing\n"}})
+		if i%2 == 1 && len(w.wrap) == 0 {
+			wrap, err := w.denied()
+			w.must(err, "build what denies namespaces")
+			w.wrap = wrap
+		}
+		w.victim()
+		tried += w.attack()
+		w.done()
+	})
+	p.notef("%d attempts", tried)
+}
+
+// victim fills the world with what is worth stealing: a workspace with a secret in its state, a home with credentials, an
+// environment with a token.
+func (w *world) victim() {
+	w.env = []string{"SECRET_TOKEN=" + canary(w.id+"-env").value(), "CHAOS_DIR=" + w.effects}
+	aws := filepath.Join(w.dir, "home", ".aws")
+	w.must(os.MkdirAll(aws, 0o700), "make a home")
+	w.must(os.WriteFile(filepath.Join(aws, "credentials"), []byte(canary(w.id+"-home").value()), 0o600), "make a home")
+	m := module{workspace: "victim", generation: "g1", more: fmt.Sprintf(`
+resource "terraform_data" "secret" {
+  input = sensitive(%s)
+}
+`, canary(w.id+"-state").hcl())}
+	w.repo.Write("A workspace with a secret", m.files())
+	if runs, code := w.sync(); code != 0 {
+		w.failf("the victim is not applied, exit %d: %s", code, summary(runs))
+	}
+}
+
+// attack commits the attacker, has it applied and answers how many attempts it made. One that was not refused ends the round.
+func (w *world) attack() int {
+	shell, hcl := w.attempts()
+	script := "cd /\n"
+	for _, a := range shell {
+		script += fmt.Sprintf("if (%s) >/dev/null 2>&1; then echo 'escaped: %s'; else echo 'refused: %s'; fi >> \"$CHAOS_DIR/attempts\"\n", a.try, a.name, a.name)
+	}
+	text := `
+resource "terraform_data" "attack" {
+  provisioner "local-exec" {
+    command = "sh ./attack.sh"
+  }
+}
+`
+	for _, a := range hcl {
+		text += fmt.Sprintf("\noutput %q {\n  value = %s\n}\n", a.name, a.try)
+	}
+	w.repo.Commit("A workspace that attacks", githttp.Change{Write: map[string]string{"ws/attacker/main.tf": text, "ws/attacker/attack.sh": script}})
+	s := w.start("sync", "-q", "-o", "json")
+	w.must(os.WriteFile(filepath.Join(w.effects, "pid"), fmt.Appendf(nil, "%d", s.cmd.Process.Pid), 0o644), "tell the runner's pid")
+	w.await(limit, "the attack ends", s.gone)
+	run := w.history()[0]
+	if u := run.Unit("ws/attacker"); u == nil || u.Status != runner.Applied {
+		w.failf("the attacker did not end as it should, so nothing is shown: %s", summary(w.history()[:1]))
+	}
+	return w.judge(shell, hcl)
+}
+
+// judge reads what became of every attempt.
+func (w *world) judge(shell, hcl []attempt) int {
+	told := w.read(filepath.Join(w.effects, "attempts"))
+	var escaped []string
+	for _, a := range shell {
+		switch {
+		case strings.Contains(told, "escaped: "+a.name+"\n"):
+			escaped = append(escaped, a.name+" (local-exec)")
+		case !strings.Contains(told, "refused: "+a.name+"\n"):
+			escaped = append(escaped, a.name+" (local-exec): it was not even tried")
+		}
+	}
+	state := w.state("attacker")
+	for _, a := range hcl {
+		switch {
+		case strings.Contains(state, fmt.Sprintf(`"%s":{"type":"bool","value":true}`, a.name)):
+			escaped = append(escaped, a.name+" (HCL)")
+		case !strings.Contains(state, fmt.Sprintf(`"%s":{"type":"bool","value":false}`, a.name)):
+			escaped = append(escaped, a.name+" (HCL): it was not even tried")
+		}
+	}
+	if len(escaped) > 0 {
+		w.failf("%d of %d attempts were not refused: %s", len(escaped), len(shell)+len(hcl), strings.Join(escaped, ", "))
+	}
+	return len(shell) + len(hcl)
+}
