@@ -34,6 +34,14 @@ type totals struct {
 	overlaps, doubled, restart int
 	slowest                    time.Duration // from a restart to the last lock of a dead run being free
 	slow                       int           // restarts that took longer than lockLimit
+	leaks, pairs               int           // canaries found, of sources × sinks
+}
+
+func (t *totals) canaries(found, of int) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.leaks += found
+	t.pairs += of
 }
 
 // add counts what a world's journal shows, once a world.
@@ -71,6 +79,9 @@ func (b *bench) sums() []row {
 	rows := []row{
 		{name: "overlapping applies", passed: t.overlaps, of: t.applies, zero: true, what: "of all applies above"},
 		{name: "effects doubled", passed: t.doubled, of: t.effects, zero: true, what: "of all effects above"},
+	}
+	if t.pairs > 0 {
+		rows = append(rows, row{name: "canary secrets found in sinks", passed: t.leaks, of: t.pairs, zero: true, what: "of sources × sinks"})
 	}
 	if t.restart > 0 {
 		rows = append(rows, row{

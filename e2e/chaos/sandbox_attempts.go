@@ -9,55 +9,66 @@ import (
 // attempt is one thing that a plan must not be able to do. In shell it succeeds with exit 0, in HCL with true.
 type attempt struct{ name, try string }
 
-// attempts are what the attacker of a world tries. None of them harms the machine where it succeeds.
+// attempts are what the attacker of a world tries. None of them harms the machine where it succeeds. Names have no quotes:
+// they stand in a shell script.
 func (w *world) attempts() (shell, hcl []attempt) {
-	env, home := canary(w.id+"-env").value(), filepath.Join(w.dir, "home", ".aws", "credentials")
-	state, db := w.statePath("victim"), filepath.Join(w.data, "mooring.db")
 	read := map[string]string{
-		"another workspace's state": state, "the home": home, "the database": db, "server.hcl": w.config,
-		"what the commands printed": filepath.Join(w.dir, "commands.log"),
+		"state of another workspace": w.statePath("victim"), "home": w.homeSecret(), "database": filepath.Join(w.data, "mooring.db"),
+		"server.hcl": w.config, "what the commands printed": filepath.Join(w.dir, "commands.log"),
 	}
-	list := map[string]string{
-		"the data directory": w.data, "other views": filepath.Join(w.data, "views"), "kept plans": filepath.Join(w.data, "plans"),
-		"logs of runs": filepath.Join(w.data, "runs"), "the remote": w.repo.Dir, "root's home": "/root",
+	// Patterns below a directory: what an attacker has of its own there is no escape.
+	list := map[string][2]string{
+		"view of another workspace": {w.data, "views/ws-victim*/**"}, "data of another workspace": {w.data, "tfdata/ws-victim*/**"},
+		"kept plans": {w.data, "plans/**"}, "logs of runs": {w.data, "runs/**"}, "mirror": {w.data, "mirrors/*/*/objects/**"},
+		"remote": {w.repo.Dir, "*"}, "home of root": {"/root", "*"},
 	}
 	for _, name := range sorted(read) {
-		shell = append(shell, attempt{"read " + name, fmt.Sprintf("head -c 1 '%s' | grep -q .", read[name])})
+		shell = append(shell, attempt{"read " + name, fmt.Sprintf("head -c 1 '%s' | grep -q .", read[name])},
+			attempt{"write " + name, fmt.Sprintf("test -s '%s' && : >> '%s'", read[name], read[name])})
 		hcl = append(hcl, attempt{"read " + name, fmt.Sprintf("try(length(filebase64(%q)) > 0, false)", read[name])})
-		if name != "what the commands printed" {
-			shell = append(shell, attempt{"write " + name, fmt.Sprintf("test -s '%s' && : >> '%s'", read[name], read[name])})
-		}
 	}
 	for _, name := range sorted(list) {
-		shell = append(shell, attempt{"list " + name, fmt.Sprintf("find '%s' -mindepth 1 -type f | grep -q .", list[name])})
-		hcl = append(hcl, attempt{"list " + name, fmt.Sprintf("try(length(fileset(%q, \"**\")) > 0, false)", list[name])})
+		dir, pattern := list[name][0], list[name][1]
+		shell = append(shell, attempt{"list " + name, fmt.Sprintf("find '%s'/%s -maxdepth 3 -type f -print -quit | grep -q .", dir, strings.TrimSuffix(pattern, "/**"))})
+		hcl = append(hcl, attempt{"list " + name, fmt.Sprintf("try(length(fileset(%q, %q)) > 0, false)", dir, pattern)})
 	}
+	env := canary(w.id + "-env").value()
 	hcl = append(hcl, attempt{"environments through /proc", fmt.Sprintf(
-		"anytrue([for f in try(fileset(\"/proc\", \"*/environ\"), []) : try(strcontains(filebase64(\"/proc/${f}\"), base64encode(\"x\")) || strcontains(file(\"/proc/${f}\"), %q), false)])", env)})
-	shell = append(shell, []attempt{
-		{"environments through /proc", fmt.Sprintf("cat /proc/*/environ | tr '\\0' '\\n' | grep -q %s", env)},
-		{"the runner's environment", fmt.Sprintf("tr '\\0' '\\n' < /proc/$(cat \"$CHAOS_DIR/pid\")/environ | grep -q %s", env)},
-		{"the runner's files through /proc", fmt.Sprintf("cat /proc/$(cat \"$CHAOS_DIR/pid\")/root%s", db)},
-		{"files through the root of others", fmt.Sprintf("cat /proc/[0-9]*/root%s", home)},
-		{"the key file", fmt.Sprintf("find '%s' -name '*key*' -type f -exec head -c 1 {} + | grep -q .", w.data)},
-		{"forge a result", fmt.Sprintf("for d in '%s'/run/*/; do echo '{}' >> \"${d}result.json\" && exit 0; done; exit 1", w.data)},
-		{"ask the server", fmt.Sprintf("test -S '%s'", filepath.Join(w.data, "mooring.sock"))},
-		{"signal the runner", `kill -0 "$(cat "$CHAOS_DIR/pid")"`},
-		{"trace pid 1", `command -v strace && timeout 2 strace -qq -o /dev/null -p 1; test $? = 124`},
-		{"uncover what is hidden", fmt.Sprintf("unshare -m sh -c \"cut -d' ' -f5 /proc/self/mountinfo | sort -r | xargs -n1 umount -l; cat '%s'\"", home)},
-		{"uncover it in a namespace of its own", fmt.Sprintf("unshare -Urm sh -c \"cut -d' ' -f5 /proc/self/mountinfo | sort -r | xargs -n1 umount -l; cat '%s'\"", home)},
-		{"kernel settings", `p=/proc/sys/kernel/core_pattern; was=$(cat $p) && printf '%s' "$was" > $p`}, // the same value again
-		{"raw disks", `for d in /dev/vd? /dev/sd? /dev/nvme?n? /dev/mem; do head -c 1 "$d" | grep -q . && exit 0; done; exit 1`},
-		{"make a device", `mknod "$CHAOS_DIR/device" b 254 0 && head -c 1 "$CHAOS_DIR/device"`},
-		{"change the checkout", `for f in "$OLDPWD"/../../README.md; do : >> "$f" && test "$(readlink -f "$f")" != "${f}" && exit 0; done; exit 1`},
-	}...)
-	if len(w.wrap) == 0 { // pid 1 is the supervisor, and the kernel keeps it; elsewhere it is the machine's own init
-		shell = append(shell, attempt{"end pid 1", `kill -KILL 1; ! kill -0 1`})
-	}
+		"anytrue([for f in try(fileset(\"/proc\", \"*/environ\"), []) : try(strcontains(file(\"/proc/${f}\"), %q), false)])", env)})
 	for i := range hcl { // an output's name is an identifier
 		hcl[i].name = identifier(hcl[i].name)
 	}
-	return shell, hcl
+	return append(shell, w.more(env)...), hcl
+}
+
+func (w *world) homeSecret() string { return filepath.Join(w.dir, "home", ".aws", "credentials") }
+
+// more are the attempts that only a shell can make.
+func (w *world) more(env string) []attempt {
+	pid := `$(cat "$CHAOS_DIR/pid")`
+	uncover := fmt.Sprintf("sh -c \"cut -d' ' -f5 /proc/self/mountinfo | sort -r | xargs -n1 umount -l; cat '%s'\"", w.homeSecret())
+	all := []attempt{
+		{"environments through /proc", "cat /proc/[0-9]*/environ | tr '\\0' '\\n' | grep -q " + env},
+		{"environment of the runner", "tr '\\0' '\\n' < /proc/" + pid + "/environ | grep -q " + env},
+		{"files of the runner through /proc", "head -c 1 /proc/" + pid + "/root" + filepath.Join(w.data, "mooring.db")},
+		{"memory of the runner", "head -c 1 /proc/" + pid + "/maps | grep -q ."},
+		{"files through the root of others", "cat /proc/[0-9]*/root" + w.homeSecret() + " | grep -q ."},
+		{"key file", fmt.Sprintf("find '%s' -name '*key*' -type f -exec head -c 1 {} + | grep -q .", w.data)},
+		{"forge a result", fmt.Sprintf("for d in '%s'/run/*/; do echo '{}' >> \"${d}result.json\" && exit 0; done; exit 1", w.data)},
+		{"see the server", fmt.Sprintf("test -S '%s'", filepath.Join(w.data, "mooring.sock"))},
+		{"signal the runner", `kill -0 "` + pid + `"`},
+		{"trace the runner", `command -v strace || exit 1; timeout 1 strace -qq -o /dev/null -p "` + pid + `"; test $? = 124`},
+		{"trace pid 1", `command -v strace || exit 1; timeout 1 strace -qq -o /dev/null -p 1; test $? = 124`},
+		{"uncover what is hidden", "unshare -m " + uncover},
+		{"uncover it in a namespace of its own", "unshare -Urm " + uncover},
+		{"kernel settings", `p=/proc/sys/kernel/core_pattern; was=$(cat $p) && printf '%s' "$was" > $p`}, // the same value again
+		{"raw disks", `for d in /dev/vd? /dev/sd? /dev/nvme?n? /dev/mem; do head -c 1 "$d" | grep -q . && exit 0; done; exit 1`},
+		{"make a device", `mknod "$CHAOS_DIR/device" c 1 1 && head -c 1 "$CHAOS_DIR/device"`}, // the machine's memory
+	}
+	if len(w.wrap) == 0 { // there pid 1 is the supervisor, which the kernel keeps; elsewhere it is the machine's own init
+		all = append(all, attempt{"end pid 1", `kill -KILL 1; ! kill -0 1`})
+	}
+	return all
 }
 
 func identifier(s string) string {

@@ -28,6 +28,8 @@ func sandboxEscapes(p *play) {
 	p.notef("%d attempts", tried)
 }
 
+const defaced = "defaced by the attacker"
+
 // victim fills the world with what is worth stealing: a workspace with a secret in its state, a home with credentials, an
 // environment with a token.
 func (w *world) victim() {
@@ -49,7 +51,8 @@ resource "terraform_data" "secret" {
 // attack commits the attacker, has it applied and answers how many attempts it made. One that was not refused ends the round.
 func (w *world) attack() int {
 	shell, hcl := w.attempts()
-	script := "cd /\n"
+	// What it writes over the repository stays in a layer of its own; judge looks whether it did.
+	script := fmt.Sprintf("for f in ../../README.md ../victim/main.tf; do echo '%s' >> \"$f\"; done 2>/dev/null\n", defaced)
 	for _, a := range shell {
 		script += fmt.Sprintf("if (%s) >/dev/null 2>&1; then echo 'escaped: %s'; else echo 'refused: %s'; fi >> \"$CHAOS_DIR/attempts\"\n", a.try, a.name, a.name)
 	}
@@ -86,7 +89,7 @@ func (w *world) judge(shell, hcl []attempt) int {
 			escaped = append(escaped, a.name+" (local-exec): it was not even tried")
 		}
 	}
-	state := w.state("attacker")
+	state := w.state("attacker") // its outputs, too
 	for _, a := range hcl {
 		switch {
 		case strings.Contains(state, fmt.Sprintf(`"%s":{"type":"bool","value":true}`, a.name)):
@@ -95,8 +98,13 @@ func (w *world) judge(shell, hcl []attempt) int {
 			escaped = append(escaped, a.name+" (HCL): it was not even tried")
 		}
 	}
-	if len(escaped) > 0 {
-		w.failf("%d of %d attempts were not refused: %s", len(escaped), len(shell)+len(hcl), strings.Join(escaped, ", "))
+	for _, f := range w.files(filepath.Join(w.data, "mirrors"), func(string) bool { return true }) {
+		if strings.Contains(w.read(f), defaced) {
+			escaped = append(escaped, "write to the checkout, "+f)
+		}
 	}
-	return len(shell) + len(hcl)
+	if len(escaped) > 0 {
+		w.failf("%d of %d attempts were not refused: %s", len(escaped), len(shell)+len(hcl)+1, strings.Join(escaped, ", "))
+	}
+	return len(shell) + len(hcl) + 1
 }

@@ -37,6 +37,7 @@ var scenarios = []scenario{
 	{"two runners on one data directory", 4, 50, "the second ends within 2 s, says why, touches nothing", twoRunners},
 	{"runs without zombies or leaks", 5, 200, "0 zombies, descriptors flat", manyRuns},
 	{"memory with a big plan", 1, 3, "runner below 256 MiB", bigPlan},
+	{"secrets", 1, 3, "eight sources, plain, escaped and in base64: in no log, list, file or page", canaries},
 	{"sandbox escapes refused", 1, 2, "from HCL and local-exec: environments, states, database, key, home, disks, signals", sandboxEscapes},
 }
 

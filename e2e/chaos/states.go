@@ -50,7 +50,7 @@ func normalise(state []byte) (string, error) {
 		}
 	}
 	if err := json.Unmarshal(state, &s); err != nil {
-		return "", fmt.Errorf("%w: %q", err, clip(string(state)))
+		return "", fmt.Errorf("%w, after %d bytes", err, len(state))
 	}
 	if s.Version != 4 {
 		return "", fmt.Errorf("version %d, want 4", s.Version)
