@@ -23,7 +23,7 @@ func (w *world) attempts() (shell, hcl []attempt) {
 		"remote": {w.repo.Dir, "*"}, "home of root": {"/root", "*"},
 	}
 	for _, name := range sorted(read) {
-		shell = append(shell, attempt{"read " + name, fmt.Sprintf("head -c 1 '%s' | grep -q .", read[name])},
+		shell = append(shell, attempt{"read " + name, aByte("'" + read[name] + "'")},
 			attempt{"write " + name, fmt.Sprintf("test -s '%s' && : >> '%s'", read[name], read[name])})
 		hcl = append(hcl, attempt{"read " + name, fmt.Sprintf("try(length(filebase64(%q)) > 0, false)", read[name])})
 	}
@@ -50,10 +50,10 @@ func (w *world) more(env string) []attempt {
 	all := []attempt{
 		{"environments through /proc", "cat /proc/[0-9]*/environ | tr '\\0' '\\n' | grep -q " + env},
 		{"environment of the runner", "tr '\\0' '\\n' < /proc/" + pid + "/environ | grep -q " + env},
-		{"files of the runner through /proc", "head -c 1 /proc/" + pid + "/root" + filepath.Join(w.data, "mooring.db")},
-		{"memory of the runner", "head -c 1 /proc/" + pid + "/maps | grep -q ."},
+		{"files of the runner through /proc", aByte("/proc/" + pid + "/root" + filepath.Join(w.data, "mooring.db"))},
+		{"memory of the runner", aByte("/proc/" + pid + "/maps")},
 		{"files through the root of others", "cat /proc/[0-9]*/root" + w.homeSecret() + " | grep -q ."},
-		{"key file", fmt.Sprintf("find '%s' -name '*key*' -type f -exec head -c 1 {} + | grep -q .", w.data)},
+		{"key file", fmt.Sprintf("find '%s' -name '*key*' -type f -exec head -c 8 {} + | grep -q .", w.data)},
 		{"forge a result", fmt.Sprintf("for d in '%s'/run/*/; do echo '{}' >> \"${d}result.json\" && exit 0; done; exit 1", w.data)},
 		{"see the server", fmt.Sprintf("test -S '%s'", filepath.Join(w.data, "mooring.sock"))},
 		{"signal the runner", `kill -0 "` + pid + `"`},
@@ -62,14 +62,17 @@ func (w *world) more(env string) []attempt {
 		{"uncover what is hidden", "unshare -m " + uncover},
 		{"uncover it in a namespace of its own", "unshare -Urm " + uncover},
 		{"kernel settings", `p=/proc/sys/kernel/core_pattern; was=$(cat $p) && printf '%s' "$was" > $p`}, // the same value again
-		{"raw disks", `for d in /dev/vd? /dev/sd? /dev/nvme?n? /dev/mem; do head -c 1 "$d" | grep -q . && exit 0; done; exit 1`},
-		{"make a device", `mknod "$CHAOS_DIR/device" c 1 1 && head -c 1 "$CHAOS_DIR/device"`}, // the machine's memory
+		{"raw disks", `for d in /dev/vd? /dev/sd? /dev/nvme?n? /dev/mem; do ` + aByte(`"$d"`) + ` && exit 0; done; exit 1`},
+		{"make a device", `mknod "$CHAOS_DIR/device" c 1 1 && ` + aByte(`"$CHAOS_DIR/device"`)}, // the machine's memory
 	}
 	if len(w.wrap) == 0 { // there pid 1 is the supervisor, which the kernel keeps; elsewhere it is the machine's own init
-		all = append(all, attempt{"end pid 1", `kill -KILL 1; ! kill -0 1`})
+		all = append(all, attempt{"end pid 1", `test "$(readlink /proc/self/ns/pid)" = "$(cat "$CHAOS_DIR/pidns")" && exit 0; kill -KILL 1; ! kill -0 1`})
 	}
 	return all
 }
+
+// aByte succeeds when a byte of a file can be read, whichever it is.
+func aByte(file string) string { return `test "$(head -c 1 ` + file + ` | wc -c)" = 1` }
 
 func identifier(s string) string {
 	return strings.Map(func(r rune) rune {

@@ -67,10 +67,14 @@ resource "terraform_data" "attack" {
 		text += fmt.Sprintf("\noutput %q {\n  value = %s\n}\n", a.name, a.try)
 	}
 	w.repo.Commit("A workspace that attacks", githttp.Change{Write: map[string]string{"ws/attacker/main.tf": text, "ws/attacker/attack.sh": script}})
-	s := w.start("sync", "-q", "-o", "json")
+	namespace, err := os.Readlink("/proc/self/ns/pid")
+	w.must(err, "read the bench's own namespace")
+	w.must(os.WriteFile(filepath.Join(w.effects, "pidns"), []byte(namespace+"\n"), 0o644), "tell the bench's namespace")
+	s := w.start("serve")
 	w.must(os.WriteFile(filepath.Join(w.effects, "pid"), fmt.Appendf(nil, "%d", s.cmd.Process.Pid), 0o644), "tell the runner's pid")
-	w.await(limit, "the attack ends", s.gone)
+	w.await(limit, "the attack ends", func() bool { return strings.Contains(s.said(), `msg="run ended"`) || s.gone() })
 	run := w.history()[0]
+	s.drained()
 	if u := run.Unit("ws/attacker"); u == nil || u.Status != runner.Applied {
 		w.failf("the attacker did not end as it should, so nothing is shown: %s", summary(w.history()[:1]))
 	}
