@@ -27,7 +27,7 @@ func bigPlan(p *play) {
 `, resources)
 		w := p.world(shape{files: map[string]string{"ws/big/main.tf": text}, repoHCL: "  apply = \"never\"\n"})
 		s := w.serve()
-		w.await(limit, "the plan", func() bool {
+		w.awaitEvery(asking, limit, "the plan", func() bool {
 			runs := w.history()
 			return len(runs) > 0 && runs[0].Finished != nil
 		})

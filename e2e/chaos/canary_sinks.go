@@ -24,7 +24,7 @@ func (w *world) leak() map[string]string {
 	err := w.guarded(func() {
 		// Events: what a client sees that watches a pass.
 		sinks["events"] = w.run("sync", "--repository", "infra").stderr
-		w.await(limit, "the run is over", func() bool {
+		w.awaitEvery(asking, limit, "the run is over", func() bool {
 			runs := w.history()
 			return len(runs) > 0 && runs[0].Finished != nil && runs[len(runs)-1].Finished != nil
 		})

@@ -45,10 +45,11 @@ func (w *world) converge() []flagged {
 	}
 }
 
-// approve says yes to a unit. What happens in it from now on happens by a person's word.
+// approve says yes to a unit. To one that was interrupted that asks for a new plan, which applies nothing; when the new
+// plan is approved, what happens again in the unit happens by a person's word.
 func (w *world) approve(run runner.Run, unit string) {
 	u := run.Unit(unit)
-	if u != nil && (u.Status == runner.Interrupted || afterInterruption(u.Reason)) {
+	if u != nil && u.Status == runner.Held && afterInterruption(u.Reason) {
 		w.mark(strings.TrimPrefix(unit, "ws/"), eventApproved)
 	}
 	if r := w.run("approve", run.ID, unit, "--by", "chaos"); r.code != 0 {
@@ -59,7 +60,7 @@ func (w *world) approve(run runner.Run, unit string) {
 // afterInterruption tells that a plan waits because of an apply whose end nobody saw.
 func afterInterruption(reason string) bool { return strings.Contains(reason, "interrupted") }
 
-// without ends the round when a unit was flagged although nothing of it may be: its effects had begun and went on.
+// unflagged ends the round when a unit was flagged although nothing of it may be: its effects had begun and went on.
 func (w *world) unflagged(flags []flagged) (early int) {
 	for _, f := range flags {
 		ws := strings.TrimPrefix(f.unit, "ws/")

@@ -54,7 +54,7 @@ func (w *world) killServe() {
 	restart := time.Now()
 	s = w.serve()
 	w.usable(restart)
-	w.await(limit, "every effect of "+w.now(), func() bool { return len(missing(w.lines(), w.now(), w.want())) == 0 || len(w.stuck()) > 0 })
+	w.awaitEvery(asking, limit, "every effect of "+w.now(), func() bool { return len(missing(w.lines(), w.now(), w.want())) == 0 || len(w.stuck()) > 0 })
 	s.drained()
 }
 
@@ -77,7 +77,7 @@ func (w *world) killSync() {
 
 // usable waits until no unit is locked by a run of the dead runner, and keeps how long that took after the restart.
 func (w *world) usable(restart time.Time) {
-	w.await(limit, "no lock of the dead runner is left", func() bool {
+	w.awaitEvery(asking/2, limit, "no lock of the dead runner is left", func() bool {
 		for _, l := range w.locks() {
 			if l.Since.Before(restart) {
 				return false

@@ -25,7 +25,7 @@ func manyRuns(p *play) {
 			w.commit()
 		}
 		commit := w.repo.Head("main")
-		w.await(time.Minute, "run "+strconv.Itoa(i+1), func() bool {
+		w.awaitEvery(asking/4, time.Minute, "run "+strconv.Itoa(i+1), func() bool {
 			runs := w.history()
 			return len(runs) > 0 && runs[0].Commit == commit && runs[0].Status == runner.Applied
 		})

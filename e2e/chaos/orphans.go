@@ -46,7 +46,7 @@ func orphans(p *play) {
 				sup.signal(unix.SIGKILL)
 			}
 		}
-		w.await(time.Minute, "the run is over", func() bool { return w.history()[0].Finished != nil })
+		w.awaitEvery(asking, time.Minute, "the run is over", func() bool { return w.history()[0].Finished != nil })
 		w.await(5*time.Second, "no process is left of a run that is over", func() bool { return len(w.orphans()) == 0 })
 		if len(w.locks()) > 0 {
 			w.failf("still locked: %v", w.locks())

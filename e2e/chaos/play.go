@@ -173,8 +173,16 @@ func (p *play) between(from, to time.Duration) time.Duration {
 
 // await polls until f is true, and ends the round when it is not by the deadline. The poll is a look at a file or at /proc.
 func (p *play) await(timeout time.Duration, what string, f func() bool) time.Duration {
+	return p.awaitEvery(5*time.Millisecond, timeout, what, f)
+}
+
+// asking is how often a command is asked: each one is a process, and the machine is to be busy with applies.
+const asking = 200 * time.Millisecond
+
+// awaitEvery is await for a condition that costs something to look at.
+func (p *play) awaitEvery(every, timeout time.Duration, what string, f func() bool) time.Duration {
 	began := time.Now()
-	tick := time.NewTicker(5 * time.Millisecond)
+	tick := time.NewTicker(every)
 	defer tick.Stop()
 	for !f() {
 		select {

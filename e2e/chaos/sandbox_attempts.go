@@ -19,7 +19,7 @@ func (w *world) attempts() (shell, hcl []attempt) {
 	// Patterns below a directory: what an attacker has of its own there is no escape.
 	list := map[string][2]string{
 		"view of another workspace": {w.data, "views/ws-victim*/**"}, "data of another workspace": {w.data, "tfdata/ws-victim*/**"},
-		"kept plans": {w.data, "plans/**"}, "logs of runs": {w.data, "runs/**"}, "mirror": {w.data, "mirrors/*/*/objects/**"},
+		"kept plans": {w.data, "plans/**"}, "logs of runs": {w.data, "runs/**"}, "mirror": {w.data, "mirrors/*/*/git/**"},
 		"remote": {w.repo.Dir, "*"}, "home of root": {"/root", "*"},
 	}
 	for _, name := range sorted(read) {
@@ -29,7 +29,7 @@ func (w *world) attempts() (shell, hcl []attempt) {
 	}
 	for _, name := range sorted(list) {
 		dir, pattern := list[name][0], list[name][1]
-		shell = append(shell, attempt{"list " + name, fmt.Sprintf("find '%s'/%s -maxdepth 3 -type f -print -quit | grep -q .", dir, strings.TrimSuffix(pattern, "/**"))})
+		shell = append(shell, attempt{"list " + name, fmt.Sprintf("find '%s'/%s -maxdepth 6 -type f -print -quit | grep -q .", dir, strings.TrimSuffix(pattern, "/**"))})
 		hcl = append(hcl, attempt{"list " + name, fmt.Sprintf("try(length(fileset(%q, %q)) > 0, false)", dir, pattern)})
 	}
 	env := canary(w.id + "-env").value()
