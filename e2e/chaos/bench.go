@@ -105,7 +105,7 @@ func (b *bench) prepare() error {
 	if b.terraform, err = parts.Terraform(b.ctx, b.out); err != nil {
 		return err
 	}
-	if b.mooring, err = b.build("./cmd/mooring", b.settings.mooring); err != nil {
+	if b.mooring, err = b.build("mooring", "./cmd/mooring", b.settings.mooring); err != nil {
 		return err
 	}
 	switch b.settings.mode {
@@ -120,12 +120,12 @@ func (b *bench) prepare() error {
 
 // denied is the argv that runs a program where namespaces are refused.
 func (b *bench) denied() ([]string, error) {
-	helper, err := b.build("./e2e/confine/cmd", "")
+	helper, err := b.build("denyns", "./e2e/confine/cmd", "")
 	return []string{helper}, err
 }
 
 // build builds a command of this module, or answers the path of one that is there.
-func (b *bench) build(pkg, existing string) (string, error) {
+func (b *bench) build(name, pkg, existing string) (string, error) {
 	if existing != "" {
 		return filepath.Abs(existing)
 	}
@@ -133,7 +133,7 @@ func (b *bench) build(pkg, existing string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	binary := filepath.Join(b.dir, "bin", strings.ReplaceAll(strings.TrimPrefix(pkg, "./"), "/", "-"))
+	binary := filepath.Join(b.dir, "bin", name)
 	cmd := exec.CommandContext(b.ctx, "go", "build", "-o", binary, pkg)
 	cmd.Dir, cmd.Env = root, append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := cmd.CombinedOutput(); err != nil {

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -113,6 +112,6 @@ func (w *world) printed() []string {
 // tmpfs says when this machine cannot play with disks.
 func (p *play) tmpfs() {
 	if out, err := exec.Command("unshare", "-Urm", "mount", "-t", "tmpfs", "tmpfs", p.bench.dir).CombinedOutput(); err != nil {
-		p.failf("a tmpfs in a namespace is needed: %w: %s", err, fmt.Sprintf("%s", out))
+		p.failf("a tmpfs in a namespace is needed: %w: %s", err, out)
 	}
 }

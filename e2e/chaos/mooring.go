@@ -124,19 +124,3 @@ func waiting(run runner.Run) (units []string, why string) {
 	}
 	return units, why
 }
-
-// wrong says what failed in runs, "" when nothing did.
-func wrong(runs []runner.Run) string {
-	var b strings.Builder
-	for _, r := range runs {
-		if r.Error != "" {
-			fmt.Fprintf(&b, "%s: %s\n", r.ID, r.Error)
-		}
-		for _, u := range r.Units {
-			if u.Status == runner.Failed {
-				fmt.Fprintf(&b, "%s: %s failed: %s\n", r.ID, u.ID, clip(u.Error))
-			}
-		}
-	}
-	return b.String()
-}

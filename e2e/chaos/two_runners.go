@@ -30,6 +30,7 @@ func twoRunners(p *play) {
 			if a.gone() {
 				a, b = b, a
 			}
+			w.servers = []*server{a}
 			w.refused(b)
 			w.await(10*time.Second, "the other serves", func() bool { return strings.Contains(a.said(), "msg=serving") })
 			return
