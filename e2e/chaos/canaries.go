@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -61,31 +60,20 @@ func (p *play) leaky() (*world, []source) {
 		{"value of backend_config", secret("-backend"), false},
 		{"token of the remote", secret("-token"), false},
 	}
-	root := filepath.Join(p.dir, id)
 	backend := httpstate.New()
-	repo := githttp.NewRepo(&world{play: p, dir: root}, filepath.Join(root, "infra.git"), leakyFiles(id, secret, backend))
-	w := p.world(shape{serverHCL: "listen = \"127.0.0.1:0\"\n", url: "http://placeholder.invalid/infra.git"})
-	git := githttp.New(w, root)
-	git.RequireToken(secret("-token"))
+	w := p.world(shape{files: leakyFiles(id, secret, backend)})
 	w.Cleanup(backend.Close)
-	w.repo = repo
+	git := githttp.New(w, filepath.Dir(w.repo.Dir))
+	git.RequireToken(secret("-token"))
 	w.env = []string{
 		"CHAOS_CREDENTIAL=" + secret("-env"), "CHAOS_QUOTED=" + quoted, "GIT_TOKEN=" + secret("-token"), "PLAN_ONLY=" + secret("-plan-env"),
 		"CHAOS_EMITTED=" + filepath.Join(w.effects, "emitted"),
 	}
 	w.configure(shape{
 		serverHCL: "listen = \"127.0.0.1:0\"\n", url: git.RepositoryURL("infra.git"),
-		repoHCL: "  auto_apply = \"always\"\n  token = env(\"GIT_TOKEN\")\n" + planEnv(),
+		repoHCL: "  auto_apply = \"always\"\n  token = env(\"GIT_TOKEN\")\n  plan_env = [\"PLAN_ONLY\"]\n",
 	})
 	return w, sources
-}
-
-// planEnv names what only plans may see, where the Mooring under test knows that.
-func planEnv() string {
-	if os.Getenv("CHAOS_NO_SANDBOX") != "" {
-		return ""
-	}
-	return "  plan_env = [\"PLAN_ONLY\"]\n"
 }
 
 // leakyFiles are the repository: a producer, a consumer, and two that fail.

@@ -41,7 +41,7 @@ func foreignLock(p *play) {
 			w.failf("the bench: an apply under way holds no lock on its backend")
 		}
 		if i%2 == 1 {
-			w.leaves(backend)
+			w.leaves(backend, !p.settings.short && i >= p.count-2)
 		} else {
 			freed++
 		}
@@ -60,8 +60,9 @@ func foreignLock(p *play) {
 	p.notef("%d own locks freed", freed)
 }
 
-// leaves plants somebody's lock and holds that Mooring leaves it alone and says whose it is.
-func (w *world) leaves(backend *httpstate.Server) {
+// leaves plants somebody's lock and holds that Mooring leaves it alone. A patient round waits until Terraform gives up, which
+// takes minutes, and holds that Mooring says whose lock it is.
+func (w *world) leaves(backend *httpstate.Server, patient bool) {
 	backend.SetLock("/w0", someone)
 	backend.ResetRequests()
 	runs, _ := w.sync() // what was interrupted is held; nothing is retried by itself
@@ -81,7 +82,7 @@ func (w *world) leaves(backend *httpstate.Server) {
 		return n
 	}
 	w.await(time.Minute, "Terraform meets the foreign lock", func() bool { return refused() >= 2 || s.gone() })
-	if w.settings.short {
+	if !patient {
 		s.kill9() // a runner that dies while it waits leaves it alone as well
 	} else {
 		w.await(8*time.Minute, "the pass gives up", s.gone)

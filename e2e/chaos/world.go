@@ -96,9 +96,7 @@ func (w *world) configure(s shape) {
 	}
 	text := fmt.Sprintf("data_dir = %q\nenv      = [\"CHAOS_*\"]\n", w.data) + s.serverHCL
 	if !strings.Contains(text, "sandbox") {
-		if os.Getenv("CHAOS_NO_SANDBOX") == "" {
-			text += sandboxHCL(w.effects)
-		}
+		text += sandboxHCL(w.effects)
 	}
 	text += fmt.Sprintf("\nrepository \"infra\" {\n  url    = %q\n  branch = \"main\"\n  poll   = \"200ms\"\n%s}\n", url, repo)
 	w.must(os.WriteFile(w.config, []byte(text), 0o600), "write server.hcl")
