@@ -29,6 +29,7 @@ type play struct {
 	passed int
 	misses []miss
 	notes  []string
+	tally  [2]int // passed and of, where a scenario counts something smaller than rounds
 	worlds []*world // those of the present round, and those that go on to the next
 	made   int
 }
@@ -54,7 +55,11 @@ func (b *bench) play(sc scenario) row {
 	if len(p.notes) > 0 {
 		what += "; " + strings.Join(p.notes, "; ")
 	}
-	return row{name: sc.name, passed: p.passed, of: p.passed + len(p.misses), what: what, took: time.Since(began), misses: p.misses}
+	r := row{name: sc.name, passed: p.passed, of: p.passed + len(p.misses), what: what, took: time.Since(began), misses: p.misses}
+	if p.tally[1] > 0 {
+		r.passed, r.of = p.tally[0], p.tally[1]
+	}
+	return r
 }
 
 // random draws from the seed and a name alone.
