@@ -11,8 +11,8 @@ func planRaces(p *play) {
 	if p.settings.short {
 		contenders = 12
 	}
-	raced := 0
 	p.rounds(func(i int) {
+		p.tally[1] += contenders
 		w, run := p.held()
 		if i%2 == 0 {
 			w.serve()
@@ -45,8 +45,7 @@ func planRaces(p *play) {
 			w.failf("every approval was taken by the server, and still something waits: %v", flags)
 		}
 		w.complete()
-		raced += contenders
+		p.tally[0] += contenders
 		w.done()
 	})
-	p.notef("%d contenders", raced)
 }

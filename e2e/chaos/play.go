@@ -29,7 +29,7 @@ type play struct {
 	passed int
 	misses []miss
 	notes  []string
-	tally  [2]int // passed and of, where a scenario counts something smaller than rounds
+	tally  [2]int   // passed and of, where a scenario counts something smaller than rounds
 	worlds []*world // those of the present round, and those that go on to the next
 	made   int
 }

@@ -13,7 +13,6 @@ import (
 // sandboxEscapes plans and applies a workspace that tries to read and change what is not its own, once from HCL's functions
 // while it is planned, once from a local-exec. Each attempt is counted: all are refused, in both modes of the sandbox.
 func sandboxEscapes(p *play) {
-	tried := 0
 	p.rounds(func(i int) {
 		w := p.world(shape{serverHCL: ``, files: map[string]string{"README.md": "nothing\n"}})
 		if i%2 == 1 && len(w.wrap) == 0 {
@@ -22,10 +21,9 @@ func sandboxEscapes(p *play) {
 			w.wrap = wrap
 		}
 		w.victim()
-		tried += w.attack()
+		w.attack()
 		w.done()
 	})
-	p.notef("%d attempts", tried)
 }
 
 const defaced = "defaced by the attacker"
@@ -48,8 +46,8 @@ resource "terraform_data" "secret" {
 	}
 }
 
-// attack commits the attacker, has it applied and answers how many attempts it made. One that was not refused ends the round.
-func (w *world) attack() int {
+// attack commits the attacker, has it applied and counts its attempts. One that was not refused ends the round.
+func (w *world) attack() {
 	shell, hcl := w.attempts()
 	// What it writes over the repository stays in a layer of its own; judge looks whether it did.
 	script := fmt.Sprintf("for f in ../../README.md ../victim/main.tf; do echo '%s' >> \"$f\"; done 2>/dev/null\n", defaced)
@@ -78,11 +76,11 @@ resource "terraform_data" "attack" {
 	if u := run.Unit("ws/attacker"); u == nil || u.Status != runner.Applied {
 		w.failf("the attacker did not end as it should, so nothing is shown: %s", summary(w.history()[:1]))
 	}
-	return w.judge(shell, hcl)
+	w.judge(shell, hcl)
 }
 
 // judge reads what became of every attempt.
-func (w *world) judge(shell, hcl []attempt) int {
+func (w *world) judge(shell, hcl []attempt) {
 	told := w.read(filepath.Join(w.effects, "attempts"))
 	var escaped []string
 	for _, a := range shell {
@@ -107,8 +105,10 @@ func (w *world) judge(shell, hcl []attempt) int {
 			escaped = append(escaped, "write to the checkout, "+f)
 		}
 	}
+	all := len(shell) + len(hcl) + 1
+	w.tally[0] += all - len(escaped)
+	w.tally[1] += all
 	if len(escaped) > 0 {
-		w.failf("%d of %d attempts were not refused: %s", len(escaped), len(shell)+len(hcl)+1, strings.Join(escaped, ", "))
+		w.failf("%d of %d attempts were not refused: %s", len(escaped), all, strings.Join(escaped, ", "))
 	}
-	return len(shell) + len(hcl) + 1
 }
