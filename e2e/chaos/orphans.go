@@ -63,6 +63,9 @@ func orphans(p *play) {
 func (p *play) orphanage(command string, works bool) *world {
 	w := p.world(shape{})
 	late := `CHAOS_ORPHAN=` + w.id + ` sleep 30; echo late >> $CHAOS_MARKS`
+	if !works { // Terraform waits as long as somebody has the streams of a local-exec
+		late = `exec </dev/null >/dev/null 2>&1; ` + late
+	}
 	// The mark is made by who leaves the orphan: by then it has been started.
 	command = strings.ReplaceAll(command, "LATE", late) + `echo orphan >> $CHAOS_MARKS`
 	if works {
