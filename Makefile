@@ -16,7 +16,7 @@ TESTENV := env -u KUBECONFIG -u MOORING_CONFIG -u TF_CLI_CONFIG_FILE -u TF_DATA_
 TERRAFORM := PATH="$$PATH:$$(dirname "$$($(GO) run ./e2e/parts/cmd terraform)")"
 
 .DEFAULT_GOAL := help
-.PHONY: help build install test test-short demo bench fuzz lint fmt docs parts parts-all image clean
+.PHONY: help build install test test-short chaos demo bench fuzz lint fmt docs parts parts-all image clean
 
 help: ## Say what there is (the default)
 	@awk 'BEGIN { FS = ":.*## " } \
@@ -42,6 +42,9 @@ test: parts-all ## Run every test, with the race detector; builds the parts firs
 
 test-short: ## Run what needs no API server; under a minute
 	$(TESTENV) $(GO) test -short -vet=off -timeout 5m $(PACKAGES)
+
+chaos: ## Kill, stop, race and starve Mooring, and print what it kept to (SEED=n MODE=landlock ONLY=name ROUNDS=n)
+	$(TERRAFORM) $(TESTENV) $(GO) run ./e2e/chaos $(if $(SEED),-seed $(SEED)) $(if $(MODE),-mode $(MODE)) $(if $(ONLY),-only '$(ONLY)') $(if $(ROUNDS),-rounds $(ROUNDS))
 
 bench: ## Print Mooring's times beside the bare commands', with ratios
 	$(GO) run ./e2e/parts/cmd terraform providers
