@@ -59,6 +59,7 @@ func TestForms(t *testing.T) {
 		"CRLF written LF":     {"ab12\r\ncd34", "ab12\ncd34", hidden},
 		"cut off":             {plain, "a hunter2-is-l", "a (sensitive value)"},
 		"cut off early":       {plain, "a hunter2", "a hunter2"},
+		"cut off half-way":    {plain, "a hunter2-i", "a hunter2-i"},
 		"hidden already":      {"value", "(sensitive value) of value", "(sensitive value) of (sensitive value)"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -157,7 +158,10 @@ func TestBudget(t *testing.T) {
 	}
 	secrets = append(secrets, string(terraformLike(1<<20, []string{"x"})))
 	r := New(secrets...)
-	for _, s := range secrets {
+	for i, s := range secrets {
+		if i%37 != 0 && i < 10000 {
+			continue // the race detector is slow
+		}
 		if got := r.Text("a " + s + " b"); got != "a "+hidden+" b" {
 			t.Fatalf("%.80q: %.200q", s, got)
 		}
