@@ -26,8 +26,8 @@
 //     service account has ("googleapis.com")
 //
 // Secrets that overlap are hidden as one, so that nothing of either is left. A text that
-// breaks off in a secret has its end hidden when that is eight bytes or more and half of
-// the form or more. What is redacted twice looks as if it were once.
+// breaks off in a secret has its end hidden when that is eight bytes or more and two
+// thirds of the form or more. What is redacted twice looks as if it were once.
 //
 // A form is found however the text is cut into writes, and over the ends of lines. A
 // Writer holds back no more than the longest form, some 25 kB at most and mostly less
@@ -45,6 +45,7 @@
 //   - in secrets of 64 KiB or more, and in the longest ones once all together are 256 KiB:
 //     hex, URLs, quotes but JSON, and base64 of a longer text
 //   - the keys of objects, and true, false and null, which [FromPlan] leaves out
+//   - numbers beyond 2^53, unless the plan was read with UseJSONNumber
 //   - a sensitive value that is not marked in the plan: a constant in the block of a
 //     provider or provisioner, what is ephemeral or write-only, what is known only after
 //     the apply

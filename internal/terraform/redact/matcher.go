@@ -174,14 +174,14 @@ func (m *matcher) step(n int32, c byte) int32 {
 func (m *matcher) none() bool { return len(m.label) == 1 }
 
 // cutOff is the length of the longest end of the text that led to n which is most of a
-// form: eight bytes or more, and half of it or more.
+// form: eight bytes or more, and two thirds of it or more.
 func (m *matcher) cutOff(n int32) int32 {
 	var own [len(hidden) + 1]int32 // the beginnings of what stands for a secret
 	for i := range len(hidden) {
 		own[i+1] = m.step(own[i], hidden[i])
 	}
 	for ; n != 0; n = m.fail[n] {
-		if d := m.depth[n]; d >= longEnough && 2*d >= m.whole(n) && !slices.Contains(own[:], n) {
+		if d := m.depth[n]; d >= longEnough && 3*d >= 2*m.whole(n) && !slices.Contains(own[:], n) {
 			return d
 		}
 	}
