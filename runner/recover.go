@@ -222,7 +222,7 @@ func (r *Runner) followOne(ctx context.Context, a adopted) error {
 func (r *Runner) settle(a adopted, left terraform.Leftover) error {
 	hide := redact.New(r.serverSecrets()...)
 	o := outcome{UnitResult: a.intent.Result}
-	o.Status = Running
+	o.ID, o.Kind, o.Removal, o.Status = a.unit, KindWorkspace, a.intent.Removal, Running
 	applied, notes, err := r.home.Outcome(left, a.intent.Tool)
 	if err != nil && errors.Is(err, terraform.ErrLost) {
 		err = fmt.Errorf("%w: %s", err, joined(left.Problem, left.Known()))

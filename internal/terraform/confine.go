@@ -108,6 +108,9 @@ func (h *Home) namedByEnv(envs ...map[string]string) []string {
 			if !filepath.IsAbs(value) || overlaps(value, h.dataDir) {
 				continue
 			}
+			if slices.ContainsFunc(h.opts.Sandbox.Write, func(dir string) bool { return within(value, dir) }) {
+				continue // it may be written, too
+			}
 			if info, err := os.Stat(value); err == nil && (info.Mode().IsRegular() || info.Mode()&os.ModeSocket != 0) {
 				names = append(names, value)
 			}

@@ -2,6 +2,7 @@ package redact
 
 import (
 	"net/url"
+	"os"
 	"regexp"
 	"slices"
 	"strings"
@@ -73,7 +74,7 @@ func userinfo(name, value string) []string {
 
 // isPlace says that a variable of this name says where something is, or how it is done,
 // and not what must not be known. Names that end in _FILE and the like do so only with
-// an absolute path.
+// an absolute path; any other with the absolute path of a file that is there.
 func isPlace(name, value string) bool {
 	name = strings.ToUpper(name)
 	if slices.Contains(places, name) {
@@ -89,12 +90,16 @@ func isPlace(name, value string) bool {
 			return true
 		}
 	}
+	if !strings.HasPrefix(value, "/") {
+		return false
+	}
 	for _, s := range pathSuffixes {
-		if strings.HasSuffix(name, s) && strings.HasPrefix(value, "/") {
+		if strings.HasSuffix(name, s) {
 			return true
 		}
 	}
-	return false
+	_, err := os.Stat(value)
+	return err == nil // it names what is there on this machine
 }
 
 var (
