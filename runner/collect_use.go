@@ -94,8 +94,8 @@ func readInUse(tx *bbolt.Tx) (*inUse, error) {
 	for _, l := range all {
 		u.runs[l.Run] = true
 		if l.Key.Kind == string(KindWorkspace) {
-			settings := strings.Split(l.Key.Workspace, "\x00") // as lockKey joins them
-			u.held[terraform.WarmName(l.Repository, keyOf(l.Key.Dir, settings[0], settings[1:]))] = true
+			workspace, backend, _ := strings.Cut(l.Key.Workspace, "\x00") // as lockKey joins them
+			u.held[terraform.WarmName(l.Repository, keyOf(l.Key.Dir, workspace, backend))] = true
 		}
 	}
 	return u, err
@@ -116,6 +116,6 @@ func (u *inUse) remember(m *memory) {
 	case m.Key != "":
 		u.known[terraform.WarmName(m.Repository, m.Key)] = true
 	default:
-		u.alike = append(u.alike, terraform.ReadablePart(terraform.WarmName(m.Repository, keyOf(m.Dir, "default", nil))))
+		u.alike = append(u.alike, terraform.ReadablePart(terraform.WarmName(m.Repository, keyOf(m.Dir, "default", ""))))
 	}
 }

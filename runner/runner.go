@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -240,7 +239,7 @@ func (r *Runner) repository(name string) (*repository, error) {
 
 // lockKey names the state that a unit touches, whatever its id.
 func (r *Runner) lockKey(repo *repository, u *workspace.Unit) locks.Key {
-	key := locks.Key{Host: repo.host, Repository: repo.path, Kind: string(u.Kind), Dir: u.Dir, Workspace: strings.Join(append([]string{u.Workspace}, u.BackendConfig()...), "\x00")}
+	key := locks.Key{Host: repo.host, Repository: repo.path, Kind: string(u.Kind), Dir: u.Dir, Workspace: u.Workspace + "\x00" + backendDigest(u)}
 	if Kind(u.Kind) == KindManifests {
 		key.Dir, key.Workspace = u.Path, r.clusters.resolve(u.Cluster)
 	}

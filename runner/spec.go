@@ -3,6 +3,8 @@ package runner
 import (
 	"cmp"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -60,6 +62,9 @@ func makeSpec(ctx context.Context, tools *terraform.Tools, u *workspace.Unit, ou
 			hide.AddJSON(v.JSON)
 		}
 	}
+	for _, raw := range u.Module.SensitiveValues {
+		hide.AddJSON(raw)
+	}
 	spec.Secrets = append(spec.Secrets, hide.Secrets()...)
 	return spec, err
 }
@@ -92,16 +97,30 @@ func specWithoutVariables(ctx context.Context, tools *terraform.Tools, u *worksp
 // workspaceKey names a workspace in its repository, whatever its unit is called:
 // one root module may be several by its backend configuration alone.
 func workspaceKey(u *workspace.Unit) string {
-	return keyOf(u.Dir, u.Workspace, u.BackendConfig())
+	return keyOf(u.Dir, u.Workspace, backendDigest(u))
 }
 
-func keyOf(dir, workspace string, backendConfig []string) string {
+// backendDigest stands for a unit's partial backend configuration in keys, which rest
+// in the database and name directories: a setting may be a password. "" where it has none.
+func backendDigest(u *workspace.Unit) string {
+	settings := u.BackendConfig()
+	if len(settings) == 0 {
+		return ""
+	}
+	sum := sha256.New()
+	for _, setting := range settings {
+		fmt.Fprintf(sum, "%d:%s;", len(setting), setting)
+	}
+	return hex.EncodeToString(sum.Sum(nil))[:24]
+}
+
+func keyOf(dir, workspace, backend string) string {
 	key := keyPart.Replace(dir)
 	if workspace != "default" {
 		key += ":" + keyPart.Replace(workspace)
 	}
-	for _, setting := range backendConfig {
-		key += " " + keyPart.Replace(setting)
+	if backend != "" {
+		key += " " + backend
 	}
 	return key
 }

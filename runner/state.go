@@ -74,7 +74,7 @@ func (r *Runner) PushState(ctx context.Context, name, unit, by string) (pushed i
 		if err != nil {
 			return err
 		}
-		if len(kept) == 0 {
+		if pushed = s.Restored(); pushed+len(kept) == 0 {
 			return ErrNoState
 		}
 		for _, k := range kept {

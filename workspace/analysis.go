@@ -9,6 +9,7 @@ import (
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/zclconf/go-cty/cty/function"
+	ctyjson "github.com/zclconf/go-cty/cty/json"
 )
 
 // analysis follows one root module through its local modules.
@@ -80,6 +81,7 @@ func (a *analysis) run() {
 		a.use(f)
 	}
 	a.finish(mod)
+	a.sensitiveValues(root)
 }
 
 func (a *analysis) newScope(mod *moduleFacts, parent *scope, args map[string]expr) *scope {
@@ -306,6 +308,21 @@ func (a *analysis) finish(mod *moduleFacts) {
 	out.InitInputs = a.initInputs(mod)
 	out.checks.modules, out.checks.paths = slices.Clip(out.checks.modules), slices.Clip(out.checks.paths)
 	out.warnings, out.reads, out.trees = slices.Clip(out.warnings), slices.Clip(out.reads), slices.Clip(out.trees)
+}
+
+// sensitiveValues finds what the repository's own files say the sensitive variables
+// are: whoever prints anything of this root has to hide that.
+func (a *analysis) sensitiveValues(root *scope) {
+	for _, name := range a.out.SensitiveVariables {
+		k := root.variable(name)
+		plain, _ := k.value.UnmarkDeep()
+		if k.why != "" || plain.IsNull() || !plain.IsWhollyKnown() {
+			continue
+		}
+		if raw, err := ctyjson.Marshal(plain, plain.Type()); err == nil {
+			a.out.SensitiveValues = append(a.out.SensitiveValues, raw)
+		}
+	}
 }
 
 // initInputs follows "skip init while its inputs have not changed".

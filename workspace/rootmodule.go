@@ -1,6 +1,7 @@
 package workspace
 
 import (
+	"encoding/json"
 	"fmt"
 	"maps"
 	"slices"
@@ -32,6 +33,8 @@ type RootModule struct {
 	OutsideStatePaths []string
 	// SensitiveVariables are the root's variables declared sensitive, sorted.
 	SensitiveVariables []string
+	// SensitiveValues are the values that the repository's files give them, as JSON.
+	SensitiveValues []json.RawMessage
 	// Providers are the sources of the providers that root and local modules require, sorted.
 	Providers []string
 	// Outputs are the root's outputs, sorted.

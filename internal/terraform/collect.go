@@ -45,7 +45,12 @@ func Usage(dir string) (int64, error) {
 }
 
 // WarmName is the directory name, below views/ and elsewhere, of what is warm for a workspace.
-func WarmName(repository, key string) string { return hashName(key, repository, key) }
+//
+// A person recognises the directory in it; backend configuration, which a key may hold, is in the digest alone.
+func WarmName(repository, key string) string {
+	readable, _, _ := strings.Cut(key, " ")
+	return hashName(readable, repository, key)
+}
 
 // ReadablePart is the part of a warm name that stands for the key, without the digest.
 func ReadablePart(name string) string { return name[:max(0, len(name)-len("-")-24)] }

@@ -152,7 +152,7 @@ func TestParallelInitsShareOneProvider(t *testing.T) {
 	forget := func(lockToo bool) {
 		for i := range many {
 			spec := r.spec(fmt.Sprintf("w%02d", i))
-			name := hashName(spec.Key, spec.Repository, spec.Key)
+			name := WarmName(spec.Repository, spec.Key)
 			dirs := []string{filepath.Join(r.home.views, name), filepath.Join(r.home.initDirs, name)}
 			if lockToo {
 				dirs = append(dirs, filepath.Join(r.home.lockFiles, name+".hcl"))

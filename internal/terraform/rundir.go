@@ -28,6 +28,7 @@ import (
 //	result.json  how the last command that changes something ended; written beside and renamed, so that it is whole or not there
 //	unstored.age a state that no backend took, sealed
 //	*.tfplan.age a plan to keep, sealed
+//	ballast      room that is let go of when a command has ended, so that what came of it can be written on a full disk
 //	tmp, private, packages-*, root
 //
 // A runner that was killed finds it again: lock held, the run goes on and can be followed; lock free and a result, it has ended; lock free
@@ -41,6 +42,7 @@ const (
 	outputName   = "output"
 	resultName   = "result.json"
 	unstoredName = "unstored.age"
+	ballastName  = "ballast"
 	stderrName   = "stderr"
 	planSuffix   = ".tfplan.age"
 )

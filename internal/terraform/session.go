@@ -45,6 +45,7 @@ type Session struct {
 	closed   bool
 	notes    []string
 	plans    int // made so far
+	restored int // kept states that went into the local state file
 }
 
 // Open makes the view of a workspace and the files that are private to this run, and starts its supervisor. Close it on every path. It
@@ -66,7 +67,7 @@ func (h *Home) Open(ctx context.Context, spec Spec) (_ *Session, err error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Session{home: h, spec: spec, mode: confined.Mode, name: hashName(spec.Key, spec.Repository, spec.Key)}
+	s := &Session{home: h, spec: spec, mode: confined.Mode, name: WarmName(spec.Repository, spec.Key)}
 	if err := h.enter(s.name); err != nil {
 		return nil, err
 	}
@@ -83,6 +84,9 @@ func (h *Home) Open(ctx context.Context, spec Spec) (_ *Session, err error) {
 		return nil, err
 	}
 	if err := s.makeView(); err != nil {
+		return nil, err
+	}
+	if err := s.restoreLocal(); err != nil {
 		return nil, err
 	}
 	if s.initHash, err = s.hashInit(); err != nil {

@@ -265,10 +265,13 @@ func (s *supervisor) handle(req request) (rep reply) {
 	defer end()
 	began := time.Now()
 	s.record(event{Time: began, Command: verb.name, What: "started", Digest: req.Digest})
+	if verb.durable {
+		s.holdBallast()
+	}
 	rep = s.run(ctx, verb, req)
 	s.record(event{Time: time.Now(), Command: verb.name, What: "ended", Failed: rep.Failure != nil})
 	if verb.durable {
-		if err := s.writeResult(req, rep, began); err != nil {
+		if err := s.insist(func() error { return s.writeResult(req, rep, began) }); err != nil {
 			rep.Notes = append(rep.Notes, fmt.Sprintf("the result of this run could not be written down: %v", err))
 		}
 	}

@@ -65,6 +65,7 @@ func (s *supervisor) run(ctx context.Context, v verb, req request) (rep reply) {
 		rep.Failure = s.failure(ctx, v, err, seen.String())
 	}
 	if v.durable {
+		s.dropBallast()
 		s.keepUnstored(&rep, dump.state)
 	}
 	return rep
@@ -93,14 +94,13 @@ func (s *supervisor) keepUnstored(rep *reply, printed []byte) {
 	data, err := os.ReadFile(errored)
 	found := err == nil
 	switch {
-	case err == nil:
-	case printed != nil: // it is not there, or not a file that Terraform could write
+	case printed != nil: // what is in the file, if there is one, could not be written whole
 		data, err = printed, nil
 	case errors.Is(err, fs.ErrNotExist):
 		return
 	}
 	if err == nil {
-		err = s.sealFile(unstoredName, bytes.NewReader(data))
+		err = s.insist(func() error { return s.sealFile(unstoredName, bytes.NewReader(data)) })
 	}
 	if err == nil && found {
 		err = os.Remove(errored)

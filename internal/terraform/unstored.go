@@ -3,6 +3,7 @@ package terraform
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -24,7 +25,7 @@ type Unstored struct {
 
 // Unstored lists the states of a workspace that its backend did not take, oldest first.
 func (h *Home) Unstored(repository, key string) ([]Unstored, error) {
-	entries, err := os.ReadDir(h.unstoredDir(hashName(key, repository, key)))
+	entries, err := os.ReadDir(h.unstoredDir(WarmName(repository, key)))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
@@ -37,7 +38,7 @@ func (h *Home) Unstored(repository, key string) ([]Unstored, error) {
 		if err != nil || !strings.HasSuffix(entry.Name(), ".tfstate.age") {
 			continue
 		}
-		all = append(all, Unstored{File: filepath.Join(h.unstoredDir(hashName(key, repository, key)), entry.Name()), Kept: info.ModTime()})
+		all = append(all, Unstored{File: filepath.Join(h.unstoredDir(WarmName(repository, key)), entry.Name()), Kept: info.ModTime()})
 	}
 	slices.SortStableFunc(all, func(a, b Unstored) int { return a.Kept.Compare(b.Kept) })
 	return all, nil
@@ -134,3 +135,43 @@ func (s *Session) PushState(ctx context.Context, u Unstored) error {
 	}
 	return nil
 }
+
+// restoreLocal stores the kept states of a workspace whose state is a local file: nothing but the disk refused them. One that does not
+// continue what is in the file stays kept, for a person to decide on.
+func (s *Session) restoreLocal() error {
+	if s.state.current == "" {
+		return nil
+	}
+	kept, err := s.home.Unstored(s.spec.Repository, s.spec.Key)
+	if err != nil {
+		return err
+	}
+	for _, u := range kept {
+		newer, err := openSealed(u.File, s.home.identity)
+		if err != nil {
+			return fmt.Errorf("restore the state of %s: %w", s.spec.Key, err)
+		}
+		present, err := os.ReadFile(s.state.current)
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+		if !json.Valid(present) {
+			present = nil // cut off by the same full disk
+		}
+		if !follows(newer, present) {
+			continue
+		}
+		if err := writeDurable(s.state.current, newer); err != nil {
+			return fmt.Errorf("restore the state of %s: %w", s.spec.Key, err)
+		}
+		if err := os.Remove(u.File); err != nil {
+			return err
+		}
+		s.restored++
+		s.note("the state that could not be stored at %s is stored now", u.Kept.UTC().Format(time.RFC3339))
+	}
+	return nil
+}
+
+// Restored is how many kept states were stored when the session was opened, because the workspace's state is a local file.
+func (s *Session) Restored() int { return s.restored }
