@@ -130,13 +130,15 @@ func (r *Runner) furnish() error {
 // operator requires more than the machine gives: nothing is run then.
 func (r *Runner) confine(ctx context.Context) error {
 	r.confineOnce.Do(func() {
-		// Nobody but the user's own root may look into this process: it holds every credential.
-		if r.confineErr = terraform.Harden(); r.confineErr != nil {
-			return
-		}
 		var c terraform.Confinement
 		if c, r.confineErr = r.home.Confinement(ctx); r.confineErr != nil {
 			return
+		}
+		if !c.Apart() {
+			// What Terraform starts sees this process, which holds every credential: nobody of the same user may look into it.
+			if r.confineErr = terraform.Harden(); r.confineErr != nil {
+				return
+			}
 		}
 		if c.Weak() {
 			r.opts.Log.Warn(c.String())

@@ -15,7 +15,13 @@ import (
 // harden keeps processes of the same user from reading this one's memory and environment, or taking its descriptors.
 func harden() error { return unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0) }
 
-// Harden does that for the runner: it holds every credential of the server.
+// keepDescriptors has every descriptor from first on closed in what this process starts.
+func keepDescriptors(first uint) {
+	_ = unix.CloseRange(first, ^uint(0)>>1, unix.CLOSE_RANGE_CLOEXEC) // an older kernel than 5.11 does not know it
+}
+
+// Harden does that for the runner: it holds every credential of the server. A process of an ordinary user that did it can start nothing in
+// namespaces any more: the files in /proc with which it maps users of a new one belong to root then.
 func Harden() error { return harden() }
 
 // attributes start a supervisor: in a session of its own, so that no signal of a terminal or of a process group reaches it, and in new
@@ -27,6 +33,8 @@ func attributes(mode string) *syscall.SysProcAttr {
 		// The same user inside: programs find themselves in /etc/passwd, and files belong to whom they belong.
 		a.UidMappings = []syscall.SysProcIDMap{{ContainerID: os.Geteuid(), HostID: os.Geteuid(), Size: 1}}
 		a.GidMappings = []syscall.SysProcIDMap{{ContainerID: os.Getegid(), HostID: os.Getegid(), Size: 1}}
+		// What building the file system needs; a user that is not root would lose it with the start. Dropped before anything else starts.
+		a.AmbientCaps = []uintptr{unix.CAP_SYS_ADMIN, unix.CAP_SETPCAP, unix.CAP_SYS_CHROOT}
 	}
 	return a
 }
@@ -85,6 +93,9 @@ func dropPrivileges() error {
 		if err != nil {
 			return err
 		}
+	}
+	if err := unix.Prctl(unix.PR_CAP_AMBIENT, unix.PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0); err != nil {
+		return err
 	}
 	header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
 	var none [2]unix.CapUserData

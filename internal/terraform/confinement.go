@@ -24,6 +24,9 @@ func (c Confinement) String() string {
 	return "Terraform is NOT confined: it can read what this user can read. " + c.Why
 }
 
+// Apart tells that what Terraform starts cannot even name other processes of the machine.
+func (c Confinement) Apart() bool { return c.Mode == modeNamespaces }
+
 // Weak tells that a run could see what it must not.
 func (c Confinement) Weak() bool { return c.Mode == modeNone }
 

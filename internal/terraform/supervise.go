@@ -87,6 +87,7 @@ func supervise(dir string) error {
 	for _, fd := range []int{fdLock, fdFrames, fdOutput, fdPIDs} {
 		syscall.CloseOnExec(fd)
 	}
+	keepDescriptors(fdPIDs + 1) // whatever else Mooring was started with is not for Terraform
 	s.frames = newFrameWriter(os.NewFile(fdFrames, "frames"))
 	control, err := openControl(dir)
 	if err != nil {
