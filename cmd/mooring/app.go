@@ -14,6 +14,7 @@ import (
 
 	"github.com/mooring-iac/mooring/cmd/mooring/report"
 	"github.com/mooring-iac/mooring/cmd/mooring/serverconfig"
+	"github.com/mooring-iac/mooring/internal/terraform/redact"
 	"github.com/mooring-iac/mooring/workspace"
 )
 
@@ -24,6 +25,8 @@ type app struct {
 	env            serverconfig.Lookup
 	environ        []string
 	now            func() time.Time
+
+	hide redact.Redactor // secrets of the server's configuration, once it is read
 
 	config  string // -c
 	format  string // -o
@@ -85,10 +88,10 @@ func (a *app) explain(err error) {
 	// Nothing is left to be done about a standard error that cannot be written.
 	var broken *workspace.ConfigError
 	if errors.As(err, &broken) {
-		_ = report.Diagnostics(a.stderr, broken.Diags, broken.Files, s)
+		_ = report.Diagnostics(a.err(), broken.Diags, broken.Files, s)
 		return
 	}
-	_ = report.Error(a.stderr, err, s)
+	_ = report.Error(a.err(), err, s)
 }
 
 // style is how to write to w: with colours when it is a terminal that wants them.
@@ -124,16 +127,16 @@ func terminal(w io.Writer) (width int, ok bool) {
 func (a *app) print(value any, text func(io.Writer, report.Style) error) error {
 	if a.format == "json" {
 		_, tty := terminal(a.stdout)
-		return report.JSON(a.stdout, value, tty)
+		return report.JSON(a.out(), value, tty)
 	}
-	return text(a.stdout, a.style(a.stdout))
+	return text(a.out(), a.style(a.stdout))
 }
 
 // note says something beside the answer.
 func (a *app) note(format string, args ...any) {
 	if !a.quiet {
 		// A standard error that cannot be written loses a note and no more.
-		_, _ = fmt.Fprintln(a.stderr, report.CleanLine(fmt.Sprintf(format, args...)))
+		_, _ = fmt.Fprintln(a.err(), report.CleanLine(fmt.Sprintf(format, args...)))
 	}
 }
 

@@ -37,6 +37,9 @@ func (a *app) load(warnings bool) (*serverconfig.Config, error) {
 	if err := report.Diagnostics(a.stderr, show, files, a.style(a.stderr)); err != nil {
 		return nil, err
 	}
+	if cfg != nil {
+		a.hideSecrets(cfg)
+	}
 	if cfg == nil {
 		return nil, fmt.Errorf("%w: %w", errShown, errors.Join(diags.Errs()...))
 	}

@@ -20,7 +20,7 @@ func (a *app) driftCommand() *cobra.Command {
 			err := errors.New("drift scans come with a later version; mooring plan shows what differs now")
 			if a.format == "json" {
 				_, tty := terminal(a.stdout)
-				return errors.Join(err, report.JSON(a.stdout, listOf(nil, err), tty))
+				return errors.Join(err, report.JSON(a.out(), listOf(nil, err), tty))
 			}
 			return err
 		},

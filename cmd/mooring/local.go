@@ -20,6 +20,9 @@ var sentinels = control.Sentinels{
 	"no_run":        runner.ErrNoRun,
 	"no_log":        runner.ErrNoLog,
 	"nothing_waits": runner.ErrNothingWaits,
+	"nothing_runs":  runner.ErrNothingRuns,
+	"no_state":      runner.ErrNoState,
+	"no_workspace":  runner.ErrNoWorkspace,
 	"ambiguous":     runner.ErrAmbiguous,
 	"not_orphaned":  runner.ErrNotOrphaned,
 	"not_held":      locks.ErrNotHeld,
@@ -45,6 +48,20 @@ func (l local) Decide(ctx context.Context, d control.Decision) (runner.Run, erro
 		return l.r.Approve(ctx, decision)
 	}
 	return l.r.Discard(ctx, decision)
+}
+
+func (l local) Cancel(ctx context.Context, c control.Cancel) (runner.Run, error) {
+	return l.r.Cancel(ctx, c.Run, c.By)
+}
+
+func (l local) States(context.Context) ([]runner.KeptState, error) { return l.r.KeptStates() }
+
+func (l local) PushState(ctx context.Context, t control.Target) (int, error) {
+	return l.r.PushState(ctx, t.Repository, t.Unit, t.By)
+}
+
+func (l local) UnlockState(ctx context.Context, s control.StateLock) error {
+	return l.r.BreakStateLock(ctx, s.Repository, s.Unit, s.ID, s.By)
 }
 
 func (l local) Locks(context.Context) ([]locks.Lock, error) { return l.r.Locks() }

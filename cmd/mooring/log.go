@@ -14,12 +14,12 @@ import (
 func (a *app) oneShotLog(warnings bool, observe func(runner.Event)) *slog.Logger {
 	switch {
 	case a.verbose:
-		return slog.New(slog.NewTextHandler(report.Writer(a.stderr), &slog.HandlerOptions{Level: slog.LevelDebug}))
+		return slog.New(slog.NewTextHandler(report.Writer(a.err()), &slog.HandlerOptions{Level: slog.LevelDebug}))
 	case !warnings:
 		return slog.New(slog.DiscardHandler)
 	case observe == nil: // quiet: no progress, but a warning is none
 		s := a.style(a.stderr)
-		observe = report.NewProgress(a.stderr, s, false, a.now).Observe
+		observe = report.NewProgress(a.err(), s, false, a.now).Observe
 	}
 	return slog.New(eventHandler{show: observe})
 }

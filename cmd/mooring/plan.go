@@ -99,7 +99,7 @@ func (a *app) printLog(preview *runner.Preview, unit string) error {
 	if !ok {
 		return fmt.Errorf("there is no output of Terraform's for %q", unit)
 	}
-	_, err := io.WriteString(a.stdout, "\n"+report.Clean(text))
+	_, err := io.WriteString(a.out(), "\n"+report.Clean(text))
 	return err
 }
 

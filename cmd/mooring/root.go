@@ -60,7 +60,7 @@ func (a *app) root() *cobra.Command {
 	root.AddCommand(
 		a.serveCommand(), a.syncCommand(), a.driftCommand(),
 		a.planCommand(), a.graphCommand(), a.validateCommand(),
-		a.runsCommand(), a.showCommand(), a.approveCommand(), a.discardCommand(), a.locksCommand(), a.unlockCommand(), a.forgetCommand(), a.destroyCommand(),
+		a.runsCommand(), a.showCommand(), a.approveCommand(), a.discardCommand(), a.cancelCommand(), a.stateCommand(), a.locksCommand(), a.unlockCommand(), a.forgetCommand(), a.destroyCommand(),
 		a.gcCommand(), a.versionCommand(),
 	)
 	return root

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"os"
 	"runtime/debug"
 	"sync"
 	"sync/atomic"
@@ -21,6 +22,7 @@ import (
 
 func (a *app) serveCommand() *cobra.Command {
 	var logFormat string
+	handOver := false
 	cmd := &cobra.Command{
 		Use:     "serve",
 		GroupID: "run",
@@ -30,7 +32,9 @@ for is planned and applied. While it runs, the other commands ask it over a unix
 socket in the data directory.
 
 SIGTERM or SIGINT drains: nothing new begins, running applies finish within "grace".
-A second signal interrupts them at once. Exit: 0 after a drain, 1 failed.`,
+A second signal interrupts them at once. With --hand-over it does not wait: running
+applies go on in their supervisors, and the next start follows and records them.
+Exit: 0 after a drain, 1 failed.`,
 		Example: `  mooring serve -c server.hcl
   mooring serve -c server.hcl --log-format json`,
 		Args: arguments(0, 0, "[flags]"),
@@ -43,9 +47,13 @@ A second signal interrupts them at once. Exit: 0 after a drain, 1 failed.`,
 			if err != nil {
 				return err
 			}
-			return a.serve(cmd.Context(), cfg, log)
+			if handOver && os.Getpid() == 1 {
+				return errors.New("--hand-over: Mooring is the first process of its container, which ends with it, and every apply too: leave the flag out, and it drains")
+			}
+			return a.serve(cmd.Context(), cfg, log, handOver)
 		},
 	}
+	cmd.Flags().BoolVar(&handOver, "hand-over", false, "when told to stop, leave running applies to their supervisors")
 	cmd.Flags().StringVar(&logFormat, "log-format", "text", "how to log to standard error: text, json")
 	_ = cmd.RegisterFlagCompletionFunc("log-format", cobra.FixedCompletions([]string{"text", "json"}, cobra.ShellCompDirectiveNoFileComp)) // fails only for a flag that is not there
 	return cmd
@@ -58,9 +66,9 @@ func (a *app) logger(format string) (*slog.Logger, error) {
 	}
 	switch format {
 	case "text":
-		return slog.New(slog.NewTextHandler(report.Writer(a.stderr), o)), nil
+		return slog.New(slog.NewTextHandler(report.Writer(a.err()), o)), nil
 	case "json":
-		return slog.New(slog.NewJSONHandler(report.Writer(a.stderr), o)), nil
+		return slog.New(slog.NewJSONHandler(report.Writer(a.err()), o)), nil
 	}
 	return nil, fmt.Errorf("--log-format is %q: use text or json", format)
 }
@@ -70,17 +78,18 @@ type server struct {
 	log      *slog.Logger
 	r        *runner.Runner
 	hub      *control.Hub
+	handOver bool
 	stopping atomic.Bool
 }
 
-func (a *app) serve(ctx context.Context, cfg *serverconfig.Config, log *slog.Logger) error {
+func (a *app) serve(ctx context.Context, cfg *serverconfig.Config, log *slog.Logger, handOver bool) error {
 	if err := serverconfig.PrepareDataDir(cfg.DataDir); err != nil {
 		return err
 	}
 	// A server is idle nearly always: collecting twice as often costs nothing that
 	// anybody waits for, and keeps what a large repository took from being held.
 	debug.SetGCPercent(50)
-	s := &server{log: log, hub: &control.Hub{}}
+	s := &server{log: log, hub: &control.Hub{}, handOver: handOver}
 	o := a.options(cfg)
 	o.Log, o.Observe = log, s.observe
 	r, err := runner.Open(o)
@@ -112,6 +121,11 @@ func (s *server) run(ctx context.Context, cfg *serverconfig.Config) error {
 	// has drained: a person who wonders what it waits for can ask.
 	work, stop := twice(ctx, func() {
 		s.stopping.Store(true)
+		if s.handOver {
+			s.r.HandOver()
+			s.log.Info("stopping: running applies go on in their supervisors")
+			return
+		}
 		s.log.Info("stopping: running applies may finish", "grace", cfg.Grace)
 	}, func() {
 		s.log.Warn("stopping at once: running applies are interrupted")

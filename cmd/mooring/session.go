@@ -75,6 +75,6 @@ func (a *app) progress() (observe func(runner.Event), end func()) {
 		return nil, func() {}
 	}
 	s := a.style(a.stderr)
-	p := report.NewProgress(a.stderr, s, s.Symbols, a.now)
+	p := report.NewProgress(a.err(), s, s.Symbols, a.now)
 	return p.Observe, p.Close
 }

@@ -62,7 +62,7 @@ func (a *app) showLog(ctx context.Context, id, unit string) error {
 		if err != nil {
 			return err
 		}
-		return errors.Join(report.Copy(a.stdout, text), text.Close())
+		return errors.Join(report.Copy(a.out(), text), text.Close())
 	})
 }
 
@@ -88,5 +88,5 @@ func (a *app) failed(err error) error {
 		return err
 	}
 	_, tty := terminal(a.stdout)
-	return errors.Join(err, report.JSON(a.stdout, map[string]string{"error": err.Error()}, tty))
+	return errors.Join(err, report.JSON(a.out(), map[string]string{"error": err.Error()}, tty))
 }

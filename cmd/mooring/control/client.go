@@ -65,6 +65,23 @@ func (c *Client) Decide(ctx context.Context, d Decision) (runner.Run, error) {
 	return ask[runner.Run](ctx, c, http.MethodPost, "decide", nil, d)
 }
 
+func (c *Client) Cancel(ctx context.Context, of Cancel) (runner.Run, error) {
+	return ask[runner.Run](ctx, c, http.MethodPost, "cancel", nil, of)
+}
+
+func (c *Client) States(ctx context.Context) ([]runner.KeptState, error) {
+	return ask[[]runner.KeptState](ctx, c, http.MethodGet, "states", nil, nil)
+}
+
+func (c *Client) PushState(ctx context.Context, t Target) (int, error) {
+	return ask[int](ctx, c, http.MethodPost, "push-state", nil, t)
+}
+
+func (c *Client) UnlockState(ctx context.Context, l StateLock) error {
+	_, err := ask[struct{}](ctx, c, http.MethodPost, "unlock-state", nil, l)
+	return err
+}
+
 func (c *Client) Locks(ctx context.Context) ([]locks.Lock, error) {
 	return ask[[]locks.Lock](ctx, c, http.MethodGet, "locks", nil, nil)
 }

@@ -37,7 +37,16 @@ type fake struct {
 	forget  func(Target) error
 	destroy func(Target) (runner.Run, error)
 	collect func(runner.CollectOptions) (runner.Collected, error)
+	cancel  func(Cancel) (runner.Run, error)
+	states  func() ([]runner.KeptState, error)
+	push    func(Target) (int, error)
+	free    func(StateLock) error
 }
+
+func (f *fake) Cancel(_ context.Context, c Cancel) (runner.Run, error) { return f.cancel(c) }
+func (f *fake) States(context.Context) ([]runner.KeptState, error)     { return f.states() }
+func (f *fake) PushState(_ context.Context, t Target) (int, error)     { return f.push(t) }
+func (f *fake) UnlockState(_ context.Context, l StateLock) error       { return f.free(l) }
 
 func (f *fake) Sync(ctx context.Context, r string) ([]runner.Run, error)      { return f.sync(ctx, r) }
 func (f *fake) Runs(_ context.Context, q Query) ([]runner.Run, error)         { return f.runs(q) }
@@ -95,6 +104,7 @@ func TestEveryOperationGoesThere(t *testing.T) {
 	run := runner.Run{ID: "r1", Repository: "infra", Status: runner.Held, Units: []runner.UnitResult{{ID: "a", Status: runner.Held}}}
 	lock := locks.Lock{Holder: locks.Holder{Unit: "a", Repository: "infra", Run: "r1", Reason: "apply", Since: time.Date(2026, 3, 14, 12, 0, 0, 0, time.UTC)}}
 	freed := runner.Collected{Kinds: []runner.Freed{{Kind: runner.FreedLogs, Removed: 3, Bytes: 4096}}, Total: 4096}
+	kept := runner.KeptState{Repository: "infra", Unit: "a", Kept: lock.Since, File: "x"}
 	var got []string
 	note := func(format string, args ...any) { got = append(got, fmt.Sprintf(format, args...)) }
 	ops := &fake{
@@ -114,6 +124,10 @@ func TestEveryOperationGoesThere(t *testing.T) {
 		forget:  func(x Target) error { note("forget %+v", x); return nil },
 		destroy: func(x Target) (runner.Run, error) { note("destroy %+v", x); return run, nil },
 		collect: func(o runner.CollectOptions) (runner.Collected, error) { note("collect %+v", o); return freed, nil },
+		cancel:  func(c Cancel) (runner.Run, error) { note("cancel %+v", c); return run, nil },
+		states:  func() ([]runner.KeptState, error) { note("states"); return []runner.KeptState{kept}, nil },
+		push:    func(x Target) (int, error) { note("push %+v", x); return 2, nil },
+		free:    func(l StateLock) error { note("free %+v", l); return nil },
 	}
 	dir := t.TempDir()
 	start(t, dir, ops)
@@ -149,10 +163,18 @@ func TestEveryOperationGoesThere(t *testing.T) {
 	same("destroy", one, run, err)
 	collected, err := c.Collect(ctx, runner.CollectOptions{DryRun: true})
 	same("collect", collected, freed, err)
+	one, err = c.Cancel(ctx, Cancel{Run: "r1", By: "anna"})
+	same("cancel", one, run, err)
+	states, err := c.States(ctx)
+	same("states", states, []runner.KeptState{kept}, err)
+	pushed, err := c.PushState(ctx, x)
+	same("push", pushed, 2, err)
+	same("free", nil, nil, c.UnlockState(ctx, StateLock{Target: x, ID: "id"}))
 	want := []string{
 		"sync infra", "runs {Repository:infra Limit:3 Waiting:true}", "run r1", "log r1 a&b=c", "decide {Run:r1 Units:[a] By:anna Approve:true}", "locks",
 		"unlock {Repository:infra Unit:a&b=c By:anna}", "forget {Repository:infra Unit:a&b=c By:anna}", "destroy {Repository:infra Unit:a&b=c By:anna}",
 		"collect {DryRun:true}",
+		"cancel {Run:r1 By:anna}", "states", "push {Repository:infra Unit:a&b=c By:anna}", "free {Target:{Repository:infra Unit:a&b=c By:anna} ID:id}",
 	}
 	same("what the server was asked", got, want, nil)
 	if v := c.ServerVersion(); v != "1.2.3" {

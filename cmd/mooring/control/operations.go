@@ -25,6 +25,15 @@ type Operations interface {
 	Log(ctx context.Context, id, unit string) (io.ReadCloser, error)
 	// Decide records a person's decision about held units.
 	Decide(ctx context.Context, d Decision) (runner.Run, error)
+	// Cancel ends what runs of a run, and discards what waits. It answers as soon as
+	// that is asked for.
+	Cancel(ctx context.Context, c Cancel) (runner.Run, error)
+	// States lists the states that no backend took.
+	States(ctx context.Context) ([]runner.KeptState, error)
+	// PushState stores the kept states of a workspace and returns how many.
+	PushState(ctx context.Context, t Target) (int, error)
+	// UnlockState frees Terraform's own lock on a state, by its id.
+	UnlockState(ctx context.Context, l StateLock) error
 	// Locks lists who holds what.
 	Locks(ctx context.Context) ([]locks.Lock, error)
 	// Unlock breaks a lock and returns it.
@@ -51,6 +60,18 @@ type Decision struct {
 	Units   []string `json:"units,omitempty"` // empty is every held unit
 	By      string   `json:"by"`
 	Approve bool     `json:"approve"` // false discards
+}
+
+// Cancel names a run to end.
+type Cancel struct {
+	Run string `json:"run"`
+	By  string `json:"by"`
+}
+
+// StateLock names a lock on the state of a unit.
+type StateLock struct {
+	Target
+	ID string `json:"id"`
 }
 
 // Target names a unit.

@@ -99,6 +99,29 @@ func (s *Server) handler(ctx context.Context) http.Handler {
 			stream(ctx, s, w, r, "", func(ctx context.Context) (any, error) { return s.Operations.Collect(ctx, o) })
 		}
 	})
+	mux.HandleFunc("POST "+prefix+"cancel", func(w http.ResponseWriter, r *http.Request) {
+		var c Cancel
+		if s.read(w, r, &c) { // also while the server drains: that may be what it waits for
+			run, err := s.Operations.Cancel(r.Context(), c)
+			s.answer(w, run, err)
+		}
+	})
+	mux.HandleFunc("GET "+prefix+"states", func(w http.ResponseWriter, r *http.Request) {
+		all, err := s.Operations.States(r.Context())
+		s.answer(w, all, err)
+	})
+	mux.HandleFunc("POST "+prefix+"push-state", func(w http.ResponseWriter, r *http.Request) {
+		var t Target
+		if s.read(w, r, &t) {
+			stream(ctx, s, w, r, t.Repository, func(ctx context.Context) (any, error) { return s.Operations.PushState(ctx, t) })
+		}
+	})
+	mux.HandleFunc("POST "+prefix+"unlock-state", func(w http.ResponseWriter, r *http.Request) {
+		var l StateLock
+		if s.read(w, r, &l) {
+			stream(ctx, s, w, r, l.Repository, func(ctx context.Context) (any, error) { return nil, s.Operations.UnlockState(ctx, l) })
+		}
+	})
 	mux.HandleFunc("POST "+prefix+"unlock", func(w http.ResponseWriter, r *http.Request) {
 		var t Target
 		if s.read(w, r, &t) {

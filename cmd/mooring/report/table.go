@@ -45,6 +45,19 @@ func LockTable(w io.Writer, all []locks.Lock, s Style) error {
 	return t.write(w, s)
 }
 
+// StateTable prints the states that no backend took.
+func StateTable(w io.Writer, all []runner.KeptState, s Style) error {
+	if len(all) == 0 {
+		_, err := io.WriteString(w, "No state is kept: every backend took its own.\n")
+		return err
+	}
+	t := table{head: []string{"UNIT", "REPOSITORY", "KEPT", "FILE"}}
+	for _, k := range all {
+		t.rows = append(t.rows, row{paint: -1, cells: []string{CleanLine(k.Unit), CleanLine(k.Repository), s.moment(k.Kept), CleanLine(k.File)}})
+	}
+	return t.write(w, s)
+}
+
 type row struct {
 	cells []string
 	paint int // the cell that has the colour; -1 for none
