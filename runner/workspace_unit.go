@@ -134,6 +134,9 @@ func (w *workspaceRun) unstored() (string, error) {
 func (w *workspaceRun) hold(p *terraform.Plan, now stateMemory) (why string, direct bool) {
 	m := w.x.recall(w.t.unit.ID)
 	if d := discontinuity(m.State, now); d != "" {
+		if m.Unseen {
+			d = "the last apply was interrupted, and " + d
+		}
 		return d + ": approve to go on from the state as it is now", false
 	}
 	if m.Unseen {

@@ -95,7 +95,7 @@ func (w *world) configure(s shape) {
 		url = w.repo.Dir
 	}
 	text := fmt.Sprintf("data_dir = %q\nenv      = [\"CHAOS_*\"]\n", w.data) + s.serverHCL
-	if !strings.Contains(text, "sandbox") {
+	if !strings.Contains(s.serverHCL, "sandbox") {
 		text += sandboxHCL(w.effects)
 	}
 	text += fmt.Sprintf("\nrepository \"infra\" {\n  url    = %q\n  branch = \"main\"\n  poll   = \"200ms\"\n%s}\n", url, repo)

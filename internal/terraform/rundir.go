@@ -261,15 +261,16 @@ func readJSON(name string, into any) error {
 	return json.Unmarshal(data, into)
 }
 
-// alive tells whether anything of a run lives.
+// alive tells whether anything of a run lives. Without its supervisor nobody records what the rest does, so that is ended first.
 func (h *Home) alive(dir string) (bool, error) {
-	for _, name := range []string{lockName, childrenName} {
-		held, err := lockIsHeld(filepath.Join(dir, name))
-		if err != nil || held {
-			return held, err
-		}
+	held, err := lockIsHeld(filepath.Join(dir, lockName))
+	if err != nil || held {
+		return held, err
 	}
-	return false, nil
+	if err := endOrphans(dir); err != nil {
+		return false, err
+	}
+	return lockIsHeld(filepath.Join(dir, childrenName))
 }
 
 func lockIsHeld(name string) (bool, error) {

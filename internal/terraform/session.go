@@ -289,6 +289,7 @@ func (s *Session) Close() error {
 	var errs []error
 	if s.super != nil {
 		s.super.end()
+		errs = append(errs, endOrphans(s.run)) // of a supervisor that was killed
 	}
 	if s.state != nil && s.view != nil {
 		errs = append(errs, s.keepErrored(), s.keepSealed(), s.state.bringHome(s.view))

@@ -142,6 +142,9 @@ func (s *Session) restoreLocal() error {
 	if s.state.current == "" {
 		return nil
 	}
+	if err := s.restoreBackup(); err != nil {
+		return err
+	}
 	kept, err := s.home.Unstored(s.spec.Repository, s.spec.Key)
 	if err != nil {
 		return err
@@ -170,6 +173,24 @@ func (s *Session) restoreLocal() error {
 		s.restored++
 		s.note("the state that could not be stored at %s is stored now", u.Kept.UTC().Format(time.RFC3339))
 	}
+	return nil
+}
+
+// restoreBackup puts Terraform's own backup, the state before the last apply, in the place of a state file that a kill cut off while it was
+// written: Terraform writes it in place. What the cut-off apply made is in neither; a person is told, and its plan is held.
+func (s *Session) restoreBackup() error {
+	present, err := os.ReadFile(s.state.current)
+	if err != nil || len(present) > 0 && json.Valid(present) {
+		return nil // not there yet, or whole
+	}
+	backup, err := os.ReadFile(s.state.current + ".backup")
+	if err != nil || len(backup) == 0 || !json.Valid(backup) {
+		return nil
+	}
+	if err := writeDurable(s.state.current, backup); err != nil {
+		return fmt.Errorf("restore the state of %s: %w", s.spec.Key, err)
+	}
+	s.note("the state file was cut off after %d bytes; it is again as it was before the last apply, from its backup: look for what that apply made", len(present))
 	return nil
 }
 

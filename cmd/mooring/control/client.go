@@ -22,6 +22,7 @@ var ErrNoServer = errors.New("no server runs")
 // Client asks the server of a data directory. It is an Operations.
 type Client struct {
 	http      *http.Client
+	dataDir   string
 	sentinels Sentinels
 	observe   func(runner.Event)
 	server    string // its version
@@ -35,7 +36,7 @@ func Dial(dataDir string, sentinels Sentinels, observe func(runner.Event)) (*Cli
 		return nil, err
 	}
 	_ = first.Close() // it was only to see whether somebody listens
-	c := &Client{sentinels: sentinels, observe: observe}
+	c := &Client{dataDir: dataDir, sentinels: sentinels, observe: observe}
 	c.http = &http.Client{Transport: &http.Transport{
 		DialContext:       func(context.Context, string, string) (net.Conn, error) { return dial(dataDir) },
 		DisableKeepAlives: true,
@@ -135,6 +136,11 @@ func (c *Client) send(ctx context.Context, method, name string, query url.Values
 	if err != nil {
 		return nil, fmt.Errorf("ask the server to %s: %w", name, err)
 	}
+	token, err := readToken(c.dataDir)
+	if err != nil {
+		return nil, fmt.Errorf("ask the server to %s: %w", name, err)
+	}
+	req.Header.Set(tokenHeader, token)
 	resp, err := c.http.Do(req)
 	if err != nil {
 		var address *url.Error // holds an address that means nothing to a person

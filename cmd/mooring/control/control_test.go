@@ -335,6 +335,11 @@ func TestBrokenRequests(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		token, err := readToken(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set(tokenHeader, token)
 		resp, err := c.http.Do(req)
 		if err != nil {
 			t.Fatal(err)
@@ -356,5 +361,34 @@ func TestHubNeverWaits(t *testing.T) {
 	h.Publish(runner.Event{})
 	if len(events) != hubBuffer {
 		t.Errorf("%d events are kept for a watcher that does not look, want %d", len(events), hubBuffer)
+	}
+}
+
+// A confined Terraform can reach the socket where only rules on files confine it. It
+// cannot read the token, and without it nothing is answered or done.
+func TestWithoutTheTokenNothingIsDone(t *testing.T) {
+	dir := t.TempDir()
+	start(t, dir, &fake{}) // a call would panic
+	client := &http.Client{Transport: &http.Transport{DialContext: func(context.Context, string, string) (net.Conn, error) { return dial(dir) }}}
+	for _, token := range []string{"", "wrong"} {
+		for _, path := range []string{"runs", "locks", "decide", "nothing"} {
+			req, err := http.NewRequest(http.MethodPost, "http://mooring/v1/"+path, strings.NewReader(`{"run":"r1","approve":true}`))
+			if err != nil {
+				t.Fatal(err)
+			}
+			req.Header.Set(tokenHeader, token)
+			resp, err := client.Do(req)
+			if err != nil {
+				t.Fatal(err)
+			}
+			body, _ := io.ReadAll(resp.Body)
+			resp.Body.Close()
+			if resp.StatusCode != http.StatusForbidden || strings.Contains(string(body), "r1") {
+				t.Errorf("%s with token %q: %s %s", path, token, resp.Status, body)
+			}
+		}
+	}
+	if info, err := os.Stat(filepath.Join(dir, tokenName)); err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("the token file: %v, %v", info, err)
 	}
 }

@@ -2,6 +2,7 @@ package control
 
 import (
 	"context"
+	"crypto/subtle"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -35,8 +36,12 @@ const maxRequest = 1 << 20
 // client leaves, and is told to stop when work ends. A server that drains ends
 // work first and ctx last, so that questions are answered meanwhile.
 func (s *Server) Serve(ctx, work context.Context, l net.Listener) error {
+	token := ""
+	if own, ok := l.(*listener); ok {
+		token = own.token
+	}
 	srv := &http.Server{
-		Handler:           s.handler(work),
+		Handler:           s.guard(token, s.handler(work)),
 		ReadHeaderTimeout: 10 * time.Second,
 	}
 	// An HTTP server that is stopped before it began does not close its listener.
@@ -71,6 +76,20 @@ func (s *Server) begin(f func()) bool {
 	}
 	s.work.Go(f)
 	return true
+}
+
+// guard lets in who knows the token, and nobody where there is none.
+func (s *Server) guard(token string, h http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set(versionHeader, s.Version)
+		said := r.Header.Get(tokenHeader)
+		if token == "" || subtle.ConstantTimeCompare([]byte(said), []byte(token)) != 1 {
+			w.WriteHeader(http.StatusForbidden)
+			s.write(w, message[any]{End: true, Error: &failure{Text: "the request does not have the token of this server: ask with a mooring that can read its data directory"}})
+			return
+		}
+		h.ServeHTTP(w, r)
+	})
 }
 
 func (s *Server) handler(ctx context.Context) http.Handler {
@@ -150,10 +169,7 @@ func (s *Server) handler(ctx context.Context) http.Handler {
 		s.answer(w, all, err)
 	})
 	mux.HandleFunc("GET "+prefix+"log", s.log)
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set(versionHeader, s.Version)
-		mux.ServeHTTP(w, r)
-	})
+	return mux
 }
 
 func (s *Server) log(w http.ResponseWriter, r *http.Request) {

@@ -1,6 +1,7 @@
 package control
 
 import (
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -39,6 +40,32 @@ func socketAddress(dataDir string) (address string, release func(), err error) {
 type listener struct {
 	*net.UnixListener
 	release func() // may be called more than once
+	token   string
+}
+
+// tokenName is the file with the word that a client has to say. Whoever connects is
+// the server's own user or root already; a confined Terraform is that, too, and rules
+// on files do not keep it from a socket. It cannot read this file.
+const tokenName = "mooring.token"
+
+func writeToken(dataDir string) (string, error) {
+	token := rand.Text()
+	file := filepath.Join(dataDir, tokenName)
+	if err := os.Remove(file); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return "", fmt.Errorf("make the token of the control socket: %w", err)
+	}
+	if err := os.WriteFile(file, []byte(token), 0o600); err != nil {
+		return "", fmt.Errorf("make the token of the control socket: %w", err)
+	}
+	return token, nil
+}
+
+func readToken(dataDir string) (string, error) {
+	token, err := os.ReadFile(filepath.Join(dataDir, tokenName))
+	if err != nil {
+		return "", fmt.Errorf("read the token of the control socket: %w", err)
+	}
+	return string(token), nil
 }
 
 // Close ends the socket and removes its file.
@@ -92,6 +119,10 @@ func Listen(dataDir string) (net.Listener, error) {
 			return nil, fmt.Errorf("remove a dead server's socket: %w", err)
 		}
 	}
+	token, err := writeToken(dataDir)
+	if err != nil {
+		return nil, err
+	}
 	address, release, err := socketAddress(dataDir)
 	if err != nil {
 		return nil, err
@@ -104,7 +135,7 @@ func Listen(dataDir string) (net.Listener, error) {
 	if err := os.Chmod(file, 0o600); err != nil {
 		return nil, errors.Join(fmt.Errorf("listen on %s: %w", file, err), l.Close())
 	}
-	return &listener{UnixListener: l, release: release}, nil
+	return &listener{UnixListener: l, release: release, token: token}, nil
 }
 
 // dial connects to the server of a data directory. ErrNoServer says that none

@@ -13,6 +13,9 @@ const prefix = "/v1/"
 // versionHeader carries the Mooring version of either side.
 const versionHeader = "Mooring-Version"
 
+// tokenHeader carries the word that shows that the client can read the data directory.
+const tokenHeader = "Mooring-Token"
+
 // message is one line of a stream: an event, or at the end the result.
 type message[T any] struct {
 	Event *runner.Event `json:"event,omitempty"`
