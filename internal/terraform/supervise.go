@@ -60,7 +60,9 @@ type supervisor struct {
 	output *redact.Writer
 	frames *frameWriter
 	reap   *reaper
-	thread chan func() // run by the one thread that starts commands
+	// children is inherited by all that runs, with its lock. It is held here, or it would be closed as garbage.
+	children *os.File
+	thread   chan func() // run by the one thread that starts commands
 
 	mu      sync.Mutex // guards what follows
 	running context.CancelCauseFunc
@@ -141,6 +143,7 @@ func (s *supervisor) begin() error {
 	if err != nil {
 		return err
 	}
+	s.children = children
 	if err := confine(&s.set.Confine, children); err != nil {
 		return err
 	}
