@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
 )
 
@@ -24,7 +23,7 @@ func (s *Session) checkBackend() error {
 			} `json:"config"`
 		} `json:"backend"`
 	}
-	data, err := os.ReadFile(filepath.Join(s.initDir(), "terraform.tfstate"))
+	data, err := readRegular(filepath.Join(s.initDir(), "terraform.tfstate"))
 	if err == nil {
 		// The configuration of other backends has other types in these places; only "local" is looked at.
 		if err = json.Unmarshal(data, &record); record.Backend.Type != "" && record.Backend.Type != "local" {

@@ -41,6 +41,9 @@ func (s *Session) ask(ctx context.Context, out, data io.Writer, req request) (re
 		req.LockTimeout = s.home.opts.LockTimeout
 	}
 	rep, err := s.super.do(ctx, req, out, data)
+	if err := s.view.straighten(); err != nil {
+		return rep, fmt.Errorf("%s %s: %w", tool, req.Verb, err)
+	}
 	for _, note := range rep.Notes {
 		s.note("%s", note)
 	}

@@ -37,6 +37,7 @@ resource "terraform_data" "a" {
   }
 }
 `})
+	r.home.confined = Confinement{Mode: modeNamespaces} // elsewhere /proc cannot be read, and variables are a 0600 file
 	spec := r.spec("app")
 	spec.BackendType = "local"
 	spec.BackendValues = map[string]json.RawMessage{"path": []byte(`"` + canary + `.tfstate"`)}

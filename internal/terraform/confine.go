@@ -59,7 +59,7 @@ var systemPaths = []string{
 var devices = []string{"/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom", "/dev/tty"}
 
 // paths lists what the session's commands may see.
-func (s *Session) paths(mode string) ([]shown, error) {
+func (s *Session) paths(mode string) []shown {
 	h := s.home
 	var list []shown
 	add := func(write bool, names ...string) {
@@ -79,24 +79,21 @@ func (s *Session) paths(mode string) ([]shown, error) {
 	add(true, h.opts.Sandbox.Write...)
 	add(false, s.spec.Tool.Path, filepath.Dir(s.executable), h.cliConfig, h.providers, s.spec.Tree)
 	add(false, h.namedByEnv(s.spec.Env, s.spec.PlanEnv, s.spec.InitEnv)...)
-	stateFiles, err := s.state.shownPaths(h)
-	if err != nil {
-		return nil, err
-	}
-	list = append(list, stateFiles...)
-	add(true, s.view.home, s.packages())
+	list = append(list, s.state.shownPaths()...)
+	add(false, s.view.home)
+	add(true, filepath.Join(s.view.home, "root"), s.packages())
 	list = append(list, shown{Path: s.private, Write: true, Memory: true})
 	if mode == modeNamespaces {
 		list = append(list, shown{Path: "/tmp", Source: s.tmp, Write: true})
 	} else {
 		add(true, s.tmp)
 	}
-	return h.hideOwn(existing(list)), nil
+	return h.hideOwn(existing(list))
 }
 
 // harmless tells whether a directory of PATH may be shown: not a root, not a home, not Mooring's own.
 func (h *Home) harmless(dir string) bool {
-	return filepath.IsAbs(dir) && filepath.Clean(dir) != "/" && filepath.Clean(dir) != h.userHome && !overlaps(dir, h.dataDir)
+	return filepath.IsAbs(dir) && filepath.Clean(dir) != "/" && (h.userHome == "" || h.userHome == "/" || !overlaps(realPath(dir), h.userHome)) && !overlaps(dir, h.dataDir)
 }
 
 // namedByEnv are the files and sockets that variables of the allowlist name with their whole value: credentials live in such files, and who
@@ -120,7 +117,7 @@ func (h *Home) namedByEnv(envs ...map[string]string) []string {
 }
 
 // shownPaths are the places of state: the session's own to write, those of others that it reads by terraform_remote_state to read.
-func (s *stateHome) shownPaths(h *Home) ([]shown, error) {
+func (s *stateHome) shownPaths() []shown {
 	var list []shown
 	for _, name := range s.files {
 		list = append(list, shown{Path: s.path(name), Write: true}, shown{Path: s.path(name) + ".backup", Write: true})
@@ -132,51 +129,77 @@ func (s *stateHome) shownPaths(h *Home) ([]shown, error) {
 	for _, name := range s.read {
 		list = append(list, shown{Path: s.path(name)})
 	}
-	for _, place := range []struct {
-		dirs  []string
-		write bool
-	}{{s.absolute, true}, {s.absoluteRead, false}} {
-		for _, dir := range place.dirs {
-			if err := h.statePlace(dir, place.write); err != nil {
-				return nil, err
-			}
-			list = append(list, shown{Path: dir, Write: place.write})
+	for _, dir := range s.absolute {
+		list = append(list, shown{Path: dir, Write: true})
+	}
+	for _, name := range s.absoluteRead {
+		list = append(list, shown{Path: name})
+	}
+	return list
+}
+
+// checkPlaces looks at the absolute places of state before any of them is made.
+func (s *stateHome) checkPlaces(h *Home) error {
+	for _, dir := range s.absolute {
+		if err := h.statePlace(dir, true); err != nil {
+			return err
 		}
 	}
-	return list, nil
+	for _, name := range s.absoluteRead {
+		if err := h.statePlace(name, false); err != nil {
+			return err
+		}
+	}
+	return nil
 }
+
+// closedPlaces hold what is other programs' or the system's. A repository may keep its state in none of them.
+var closedPlaces = []string{"/proc", "/sys", "/dev", "/etc", "/boot", "/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32", "/run", "/var", "/root", "/home"}
 
 // statePlace refuses an absolute place of state that would show what Terraform must not see: the repository names it, so it must not open
 // a door that only the operator may open.
-func (h *Home) statePlace(dir string, write bool) error {
-	allowed := h.opts.Sandbox.Write
-	word := "write"
-	if !write {
-		allowed, word = slices.Concat(allowed, h.opts.Sandbox.Read), "read"
-	}
-	for _, root := range allowed {
-		if within(dir, root) {
-			return nil
-		}
-	}
+func (h *Home) statePlace(name string, write bool) error {
 	if h.opts.Sandbox.Mode == "off" {
 		return nil
 	}
-	for _, closed := range []string{"/proc", "/sys", "/dev", "/etc", "/boot", "/usr", "/bin", "/sbin", "/lib", "/run", h.dataDir, h.userHome} {
-		if closed != "" && closed != "/" && overlaps(dir, closed) {
-			return fmt.Errorf("the state directory %s would show %s to Terraform: %w; list it in the server's configuration, sandbox { %s = [%q] }, or put the state elsewhere", dir, closed, ErrSandbox, word, dir)
+	allowed, word := h.opts.Sandbox.Write, "write"
+	if !write {
+		allowed, word = slices.Concat(allowed, h.opts.Sandbox.Read), "read"
+	}
+	real := realPath(name)
+	if slices.ContainsFunc(allowed, func(dir string) bool { return within(real, realPath(dir)) }) {
+		return nil
+	}
+	refuse := func(what string) error {
+		return fmt.Errorf("%w for a state in %s: it would show %s to Terraform; list it in the server's configuration, sandbox { %s = [%q] }, or put the state elsewhere", ErrSandbox, name, what, word, name)
+	}
+	for _, closed := range append([]string{h.dataDir, h.userHome}, closedPlaces...) {
+		if closed != "" && closed != "/" && overlaps(real, closed) {
+			return refuse(closed)
 		}
 	}
-	if dir == "/" {
-		return fmt.Errorf("a state in / would show the whole machine to Terraform: %w; put it into a directory", ErrSandbox)
+	if filepath.Dir(real) == "/" {
+		return refuse("everything in " + real)
 	}
 	return nil
+}
+
+// realPath follows links as far as a path exists.
+func realPath(name string) string {
+	name = filepath.Clean(name)
+	if real, err := filepath.EvalSymlinks(name); err == nil {
+		return real
+	}
+	if parent := filepath.Dir(name); parent != name {
+		return filepath.Join(realPath(parent), filepath.Base(name))
+	}
+	return name
 }
 
 // hideOwn puts Mooring's own directories out of sight where they lie in a path that is shown, and sorts: what is inside comes after.
 func (h *Home) hideOwn(list []shown) []shown {
 	for _, own := range h.closed {
-		if slices.ContainsFunc(list, func(p shown) bool { return p.Source == "" && within(own, p.Path) && own != p.Path }) {
+		if slices.ContainsFunc(list, func(p shown) bool { return !p.List && within(own, p.Path) && own != p.Path }) {
 			list = append(list, shown{Path: own, Hide: true})
 		}
 	}

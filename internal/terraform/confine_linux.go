@@ -72,6 +72,10 @@ func confine(c *confinement, children *os.File) error {
 		if err := restrict(c.Paths); err != nil {
 			return fmt.Errorf("landlock: %w", err)
 		}
+		return nil
+	}
+	if err := restrictScope(); err != nil {
+		return fmt.Errorf("landlock: %w", err)
 	}
 	return nil
 }
@@ -121,6 +125,14 @@ func enterRoot(c *confinement) error {
 	}
 	if err := makeSystem(c.Root); err != nil {
 		return err
+	}
+	for _, p := range c.Paths {
+		if p.Hide {
+			// All that is to be seen in it is mounted by now.
+			if err := unix.MountSetattr(unix.AT_FDCWD, filepath.Join(c.Root, p.Path), 0, &unix.MountAttr{Attr_set: unix.MOUNT_ATTR_RDONLY}); err != nil {
+				return fmt.Errorf("hide %s: %w", p.Path, err)
+			}
+		}
 	}
 	if err := os.Chdir(c.Root); err != nil {
 		return err
@@ -293,6 +305,21 @@ func restrict(paths []shown) error {
 			return fmt.Errorf("%s: %w", p.Path, err)
 		}
 	}
+	return landlock.LandlockRestrictSelf(ruleset, 0)
+}
+
+// restrictScope takes abstract unix sockets away, which belong to the network that a run shares with the machine, where the kernel can: from
+// Linux 6.12 on.
+func restrictScope() error {
+	abi, err := landlock.LandlockGetABIVersion()
+	if err != nil || abi < 6 {
+		return nil
+	}
+	ruleset, err := landlock.LandlockCreateRuleset(&landlock.RulesetAttr{Scoped: landlock.ScopeAbstractUnixSocket}, 0)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(ruleset)
 	return landlock.LandlockRestrictSelf(ruleset, 0)
 }
 

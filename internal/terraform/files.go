@@ -3,6 +3,7 @@ package terraform
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"os"
@@ -113,4 +114,24 @@ func sameContent(a, b string) (bool, error) {
 	}
 	other, err := os.ReadFile(b)
 	return bytes.Equal(one, other), err
+}
+
+// errNotRegular says that a file is a link, a pipe or the like where a run may write: it is not followed, and not waited for.
+var errNotRegular = errors.New("not a regular file")
+
+// readRegular reads a file that a run may have made. A run owns its view, and may leave links there that lead to what it must not see;
+// Mooring, which is not confined, does not follow them.
+func readRegular(name string) ([]byte, error) {
+	file, err := os.OpenFile(name, os.O_RDONLY|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0)
+	if errors.Is(err, syscall.ELOOP) {
+		return nil, fmt.Errorf("%s: %w", name, errNotRegular)
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	if info, err := file.Stat(); err != nil || !info.Mode().IsRegular() {
+		return nil, errors.Join(err, fmt.Errorf("%s: %w", name, errNotRegular))
+	}
+	return io.ReadAll(file)
 }

@@ -225,7 +225,7 @@ func (s *Session) hashInit() (string, error) {
 
 func readMark(dir string) (initMark, bool) {
 	var mark initMark
-	data, err := os.ReadFile(filepath.Join(dir, markName))
+	data, err := readRegular(filepath.Join(dir, markName))
 	return mark, err == nil && json.Unmarshal(data, &mark) == nil && mark.Hash != ""
 }
 

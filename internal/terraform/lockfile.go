@@ -63,7 +63,7 @@ func (s *Session) writeLockFile(text string) error {
 // verified them against the archive digests in it, so their digests are added to the view's private copy, as a plain init would.
 func (s *Session) keepLockFile() (string, error) {
 	name := filepath.Join(s.view.path(s.dir), lockFileName)
-	lock, err := os.ReadFile(name)
+	lock, err := readRegular(name)
 	if errors.Is(err, fs.ErrNotExist) {
 		return "", nil
 	}

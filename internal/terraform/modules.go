@@ -60,7 +60,7 @@ func (s *Session) learnModules() (bool, error) {
 
 // modulesInCheckout lists the repository paths of modules that init found outside the view.
 func (s *Session) modulesInCheckout() ([]string, error) {
-	data, err := os.ReadFile(filepath.Join(s.initDir(), "modules", "modules.json"))
+	data, err := readRegular(filepath.Join(s.initDir(), "modules", "modules.json"))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}

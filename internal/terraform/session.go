@@ -186,10 +186,7 @@ func (s *Session) prepare() error {
 	if err := os.MkdirAll(s.packages(), 0o700); err != nil {
 		return err
 	}
-	paths, err := s.paths(s.mode)
-	if err != nil {
-		return err
-	}
+	paths := s.paths(s.mode)
 	set := setup{
 		Format: runFormat, Tool: s.spec.Tool.Name, Exec: s.executable, Dir: s.view.path(s.dir), Grace: s.home.opts.Grace,
 		// Terraform talks to a provider over a unix socket in TMPDIR, which is private to this run and 0700. TLS on top of it, with keys
@@ -236,6 +233,12 @@ func (s *Session) makeView() error {
 	s.view.own[path.Join(dir, lockFileName)] = true
 	if s.state, err = findState(s.spec, dir, s.home.StateDir(s.spec.Repository)); err != nil {
 		return err
+	}
+	if err := s.state.checkPlaces(s.home); err != nil {
+		return err
+	}
+	if err := s.view.straighten(); err != nil {
+		return fmt.Errorf("make view: %w", err)
 	}
 	if err := s.keepErrored(); err != nil {
 		return err
@@ -292,6 +295,7 @@ func (s *Session) Close() error {
 		errs = append(errs, endOrphans(s.run)) // of a supervisor that was killed
 	}
 	if s.state != nil && s.view != nil {
+		errs = append(errs, s.view.straighten())
 		errs = append(errs, s.keepErrored(), s.keepSealed(), s.state.bringHome(s.view))
 	}
 	for _, dir := range []string{s.run, s.tmp} {

@@ -2,13 +2,13 @@ package terraform
 
 import (
 	"archive/zip"
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
-	"os"
 )
 
 // StateInfo is what continuity is judged by. The zero value is an unknown state; an empty one has Known set and no lineage.
@@ -42,15 +42,14 @@ func readStateFile(name string) (info StateInfo, ok bool) {
 	if name == "" {
 		return StateInfo{}, false
 	}
-	file, err := os.Open(name)
+	data, err := readRegular(name)
 	if errors.Is(err, fs.ErrNotExist) {
 		return StateInfo{Known: true, Outputs: map[string]Output{}}, true
 	}
 	if err != nil {
 		return StateInfo{}, false
 	}
-	defer file.Close()
-	info, err = readState(file)
+	info, err = readState(bytes.NewReader(data))
 	return info, err == nil
 }
 

@@ -261,14 +261,14 @@ func (s *stateHome) rescue(from, to string) error {
 	if err != nil {
 		return fmt.Errorf("look for state in the view: %w", err)
 	}
-	left, err := os.ReadFile(from)
+	left, err := readRegular(from)
 	if err != nil {
 		return fmt.Errorf("look for state in the view: %w", err)
 	}
 	if len(left) == 0 {
 		return os.Remove(from)
 	}
-	kept, err := os.ReadFile(to)
+	kept, err := readRegular(to)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("read state: %w", err)
 	}
@@ -296,6 +296,9 @@ func (s *stateHome) rescueDir(from, name string) error {
 		return fmt.Errorf("look for state in the view: %w", err)
 	}
 	for _, entry := range entries {
+		if !entry.IsDir() {
+			continue // a link leads to a state that is not this workspace's
+		}
 		file := path.Join(entry.Name(), "terraform.tfstate")
 		if err := s.rescue(filepath.Join(from, file), s.path(path.Join(name, file))); err != nil {
 			return err

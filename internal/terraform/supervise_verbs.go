@@ -91,8 +91,13 @@ func (s *supervisor) failure(ctx context.Context, v verb, err error, stderr stri
 // its despair. It stays in the run directory until the runner takes it home.
 func (s *supervisor) keepUnstored(rep *reply, printed []byte) {
 	errored := filepath.Join(s.set.Dir, erroredState)
-	data, err := os.ReadFile(errored)
+	var data []byte
+	var err error
+	s.start(func() { data, err = readRegular(errored) }) // confined: whatever leads there now, it is what the run itself could read
 	found := err == nil
+	if errors.Is(err, errNotRegular) {
+		err = fs.ErrNotExist // not Terraform's
+	}
 	switch {
 	case printed != nil: // what is in the file, if there is one, could not be written whole
 		data, err = printed, nil
@@ -103,7 +108,7 @@ func (s *supervisor) keepUnstored(rep *reply, printed []byte) {
 		err = s.insist(func() error { return s.sealFile(unstoredName, bytes.NewReader(data)) })
 	}
 	if err == nil && found {
-		err = os.Remove(errored)
+		s.start(func() { err = os.Remove(errored) })
 	}
 	if err != nil {
 		rep.Notes = append(rep.Notes, fmt.Sprintf("the state of this run could not be stored, neither by Terraform nor by Mooring (%v): resources it made may be unknown to the state", err))

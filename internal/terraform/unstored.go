@@ -86,12 +86,9 @@ func (s *Session) keepSealed() error {
 // keepErrored seals what a run that was cut off left in the view: the next view would sweep it away.
 func (s *Session) keepErrored() error {
 	inView := filepath.Join(s.view.path(s.dir), erroredState)
-	if info, err := os.Lstat(inView); err == nil && !info.Mode().IsRegular() {
-		return nil // not Terraform's
-	}
-	data, err := os.ReadFile(inView)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
+	data, err := readRegular(inView)
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, errNotRegular) {
+		return nil // none, or not Terraform's
 	}
 	var name string
 	if err == nil {
@@ -154,7 +151,7 @@ func (s *Session) restoreLocal() error {
 		if err != nil {
 			return fmt.Errorf("restore the state of %s: %w", s.spec.Key, err)
 		}
-		present, err := os.ReadFile(s.state.current)
+		present, err := readRegular(s.state.current)
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}
@@ -179,11 +176,11 @@ func (s *Session) restoreLocal() error {
 // restoreBackup puts Terraform's own backup, the state before the last apply, in the place of a state file that a kill cut off while it was
 // written: Terraform writes it in place. What the cut-off apply made is in neither; a person is told, and its plan is held.
 func (s *Session) restoreBackup() error {
-	present, err := os.ReadFile(s.state.current)
+	present, err := readRegular(s.state.current)
 	if err != nil || len(present) > 0 && json.Valid(present) {
 		return nil // not there yet, or whole
 	}
-	backup, err := os.ReadFile(s.state.current + ".backup")
+	backup, err := readRegular(s.state.current + ".backup")
 	if err != nil || len(backup) == 0 || !json.Valid(backup) {
 		return nil
 	}

@@ -6,9 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
@@ -75,6 +77,27 @@ func (v *view) make() error {
 		return err
 	}
 	return v.makeDir(".", false)
+}
+
+// straighten makes sure that the directories on the way to those that a run may write to are still directories, and removes what a run put
+// in their place: whoever looks for a file below them must find it there and nowhere else.
+func (v *view) straighten() error {
+	for _, dir := range slices.Sorted(maps.Keys(v.way)) { // parents first
+		name := v.path(dir)
+		info, err := os.Lstat(name)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		if !info.IsDir() {
+			if err := os.Remove(name); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 func (v *view) makeDir(dir string, inCopy bool) error {

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"path/filepath"
 	"slices"
 )
@@ -39,7 +38,7 @@ func (s *Session) selectWorkspace(ctx context.Context, out io.Writer) error {
 }
 
 func (s *Session) selectedWorkspace() string {
-	data, err := os.ReadFile(filepath.Join(s.initDir(), "environment"))
+	data, err := readRegular(filepath.Join(s.initDir(), "environment"))
 	if err != nil || len(data) == 0 {
 		return "default"
 	}
