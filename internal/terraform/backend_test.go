@@ -118,7 +118,7 @@ func TestForeignStateLockIsReportedAndLeftAlone(t *testing.T) {
 	foreign := []byte(`{"ID":"1234","Operation":"OperationTypeApply","Who":"alice@laptop"}`)
 	server.set(func() { server.lock = foreign })
 	_, err := s.Plan(t.Context(), io.Discard, PlanOptions{})
-	if err == nil || !strings.HasPrefix(err.Error(), "terraform plan: Error acquiring the state lock\n") || !strings.Contains(err.Error(), "ID=1234") {
+	if err == nil || !strings.HasPrefix(err.Error(), "terraform plan: Error acquiring the state lock: the state is locked by alice@laptop for OperationTypeApply with lock id 1234.") {
 		t.Fatalf("%v", err)
 	}
 	server.set(func() {

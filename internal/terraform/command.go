@@ -50,7 +50,12 @@ func (s *Session) ask(ctx context.Context, out, data io.Writer, req request) (re
 	if err != nil {
 		return rep, fmt.Errorf("%s %s: %w", tool, req.Verb, err)
 	}
-	return rep, commandError(ctx, tool, rep.Failure)
+	err = commandError(ctx, tool, rep.Failure)
+	var lock *StateLockError
+	if errors.As(err, &lock) && s.spec.BackendType == "http" {
+		s.nameHTTPHolder(context.WithoutCancel(ctx), lock)
+	}
+	return rep, err
 }
 
 // timeout is how long a command may take; 0 is without end.

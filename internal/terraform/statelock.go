@@ -12,6 +12,16 @@ type StateLockError struct {
 	ID, Path, Operation, Who, Created string // as Terraform prints them
 }
 
+func (e *StateLockError) Error() string {
+	text := fmt.Sprintf("%s %s: %s: the state is locked", e.Tool, e.Command, e.Summary)
+	for _, fact := range []struct{ word, value string }{{"by", e.Who}, {"since", e.Created}, {"for", e.Operation}, {"with lock id", e.ID}} {
+		if fact.value != "" {
+			text += " " + fact.word + " " + fact.value
+		}
+	}
+	return text + ". It is left alone; when you are sure that nobody works on the state, `mooring state unlock UNIT LOCK-ID` frees it"
+}
+
 func (e *StateLockError) Unwrap() error { return e.CommandError }
 
 // parseStateLock reads the lock's facts out of Terraform's message; nil when it is about something else.
