@@ -14,6 +14,7 @@ import (
 
 	"go.etcd.io/bbolt"
 
+	"github.com/mooring-iac/mooring/internal/terraform"
 	"github.com/mooring-iac/mooring/locks"
 )
 
@@ -28,6 +29,7 @@ func (r *Runner) Serve(ctx context.Context) error {
 		wg.Go(func() { r.watch(ctx, repo) })
 	}
 	wg.Go(func() { r.collectDaily(ctx) })
+	wg.Go(func() { terraform.ReapOrphans(ctx) })
 	wg.Wait()
 	return nil
 }

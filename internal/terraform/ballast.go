@@ -23,7 +23,7 @@ func (s *supervisor) holdBallast() {
 		return
 	}
 	defer file.Close()
-	if unix.Fallocate(int(file.Fd()), 0, 0, size) == nil {
+	if reserve(file, size) == nil {
 		return
 	}
 	// A file system that cannot reserve: written bytes are as good.

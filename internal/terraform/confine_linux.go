@@ -20,6 +20,9 @@ func keepDescriptors(first uint) {
 	_ = unix.CloseRange(first, ^uint(0)>>1, unix.CLOSE_RANGE_CLOEXEC) // an older kernel than 5.11 does not know it
 }
 
+// reserve takes room for a file without writing it.
+func reserve(file *os.File, size int64) error { return unix.Fallocate(int(file.Fd()), 0, 0, size) }
+
 // Harden does that for the runner: it holds every credential of the server. A process of an ordinary user that did it can start nothing in
 // namespaces any more: the files in /proc with which it maps users of a new one belong to root then.
 func Harden() error { return harden() }

@@ -3,6 +3,7 @@
 package terraform
 
 import (
+	"context"
 	"errors"
 	"os"
 	"syscall"
@@ -24,7 +25,12 @@ func confine(c *confinement, children *os.File) error {
 	return children.Close()
 }
 
+// ReapOrphans is for containers, which only Linux has.
+func ReapOrphans(context.Context) {}
+
 func killHolder(int, string) error { return nil }
+
+func reserve(*os.File, int64) error { return errors.ErrUnsupported }
 
 // reaper does nothing: this system does not hand orphans to a supervisor.
 type reaper struct{}
