@@ -85,6 +85,7 @@ var measurements = []struct {
 	{"poll", (*bench).poll},
 	{"graph", (*bench).graph},
 	{"server", (*bench).server},
+	{"supervisor", (*bench).supervisor},
 	{"version", (*bench).version},
 }
 

@@ -103,7 +103,8 @@ func (h *Home) newRun(name string, record runRecord) (dir string, lock *os.File,
 	record.Format = runFormat
 	data, err := json.Marshal(record)
 	if err == nil {
-		err = writeDurable(filepath.Join(dir, runName), data)
+		// Not flushed: after a power cut nothing of the run lives, and the intent in the database knows all that is in it.
+		err = os.WriteFile(filepath.Join(dir, runName), data, 0o600)
 	}
 	return dir, lock, err
 }
@@ -187,7 +188,8 @@ func (s *supervisor) keepPlan(name string) error {
 }
 
 // record appends to events.jsonl. What cannot be written is only missing there: the result counts.
-func (s *supervisor) record(e event) {
+// With flush it is on the disk before what it says begins.
+func (s *supervisor) record(e event, flush bool) {
 	data, err := json.Marshal(e)
 	if err != nil {
 		return
@@ -197,7 +199,9 @@ func (s *supervisor) record(e event) {
 		return
 	}
 	_, _ = file.Write(append(data, '\n'))
-	_ = file.Sync()
+	if flush {
+		_ = file.Sync()
+	}
 	_ = file.Close()
 }
 
