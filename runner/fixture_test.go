@@ -10,7 +10,6 @@ import (
 	"testing"
 
 	"github.com/mooring-iac/mooring/e2e/githttp"
-	"github.com/mooring-iac/mooring/internal/terraform"
 	"github.com/mooring-iac/mooring/policies"
 )
 
@@ -174,9 +173,6 @@ resource "terraform_data" "this" {
 }
 
 func TestMain(m *testing.M) {
-	if code, ok := terraform.Supervise(os.Args); ok {
-		os.Exit(code)
-	}
 	os.Setenv("GORACE", "atexit_sleep_ms=0") // of supervisors
 	os.Exit(m.Run())
 }

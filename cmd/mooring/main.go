@@ -5,14 +5,9 @@ import (
 	"context"
 	"os"
 	"time"
-
-	"github.com/mooring-iac/mooring/internal/terraform"
 )
 
 func main() {
-	if code, ok := terraform.Supervise(os.Args); ok {
-		os.Exit(code)
-	}
 	a := &app{
 		stdout:  os.Stdout,
 		stderr:  os.Stderr,

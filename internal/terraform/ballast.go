@@ -9,7 +9,7 @@ import (
 )
 
 // leastBallast is room for a result and the sealed state of a small workspace, in bytes.
-const leastBallast = 2 << 20
+const leastBallast = 256 << 10
 
 // holdBallast takes room on the disk that what came of a command can be written into when the disk is full by then. With a state file of its
 // own size it is room for the state, too. Without any, the apply goes on: the free space was looked at before.

@@ -193,9 +193,6 @@ func gitRepo(t testing.TB, files map[string]string) string {
 func only(_ Applied, err error) error { return err }
 
 func TestMain(m *testing.M) {
-	if code, ok := Supervise(os.Args); ok {
-		os.Exit(code)
-	}
 	os.Setenv("GORACE", "atexit_sleep_ms=0") // of supervisors
 	os.Exit(m.Run())
 }

@@ -63,7 +63,8 @@ func (h *Home) launch(mode, dir string, lock, output *os.File) (*supervised, err
 	p.cmd = exec.Command(selfExecutable())
 	p.cmd.Args = []string{"mooring", superviseCommand, dir}
 	p.cmd.Dir = "/"
-	p.cmd.Env = []string{"LANG=C.UTF-8", "GOTRACEBACK=none"}
+	// It waits nearly always: more threads would only wake each other.
+	p.cmd.Env = []string{"LANG=C.UTF-8", "GOTRACEBACK=none", "GOMAXPROCS=1"}
 	if race, ok := os.LookupEnv("GORACE"); ok { // tests: a race detector waits a second at its end
 		p.cmd.Env = append(p.cmd.Env, "GORACE="+race)
 	}
