@@ -143,7 +143,7 @@ func TestRunDirectoriesThatCannotBeRead(t *testing.T) {
 		"a pid of somebody else": {func(t *testing.T, dir string) {
 			must(t, os.WriteFile(filepath.Join(dir, "pid"), fmt.Append(nil, os.Getpid()), 0o600))
 			must(t, os.Remove(filepath.Join(dir, "result.json")))
-		}, "its end was not written down"},
+		}, "wrote down no end"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()

@@ -73,7 +73,7 @@ func (r *Runner) recover() error {
 			alive[at] = true // until it is recorded
 			ended = append(ended, a)
 		default:
-			unseen[at] = joined(a.left.Problem, a.left.Known())
+			unseen[at] = both(a.left.Problem, a.left.Known())
 		}
 		if a.left.Dir != "" {
 			keep[a.left.Dir] = alive[at]
@@ -147,7 +147,7 @@ func (r *Runner) recoverRun(tx *bbolt.Tx, run *Run, alive map[[2]string]bool, un
 		switch {
 		case u.Status == Running && m.Intent != nil && m.Intent.Run == run.ID:
 			known := unseen[[2]string{run.ID, u.ID}]
-			u.Status, u.Error = Interrupted, joined(m.Intent.unseen(), known)
+			u.Status, u.Error = Interrupted, both(m.Intent.unseen(), known)
 			m.Intent = nil
 			m.Taken = &taken{Run: run.ID, Commit: run.Commit, Status: Interrupted, Began: true, Cut: true, Removal: u.Removal}
 			m.Unseen = true
@@ -225,7 +225,7 @@ func (r *Runner) settle(a adopted, left terraform.Leftover) error {
 	o.ID, o.Kind, o.Removal, o.Status = a.unit, KindWorkspace, a.intent.Removal, Running
 	applied, notes, err := r.home.Outcome(left, a.intent.Tool)
 	if err != nil && errors.Is(err, terraform.ErrLost) {
-		err = fmt.Errorf("%w: %s", err, joined(left.Problem, left.Known()))
+		err = fmt.Errorf("%w: %s", err, both(left.Problem, left.Known()))
 	}
 	o, err = r.afterApply(o, a.intent, applied, err, hide)
 	o.Notes = append(withNotes(o.Notes, notes...), "it went on without Mooring for a while")
@@ -311,4 +311,12 @@ func (r *Runner) settle(a adopted, left terraform.Leftover) error {
 		return err
 	}
 	return nil
+}
+
+// both puts two things that are known beside each other.
+func both(a, b string) string {
+	if a == "" || b == "" {
+		return a + b
+	}
+	return a + "; " + b
 }

@@ -203,7 +203,7 @@ func (r *Runner) HandOver() { r.handOver.Store(true) }
 func (r *Runner) lingering(ctx context.Context) (context.Context, context.CancelFunc) {
 	out, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
 	go func() {
-		why := errors.New("Mooring is stopped at once")
+		why := errors.New("mooring is stopped at once")
 		select {
 		case <-out.Done():
 			return
@@ -213,14 +213,14 @@ func (r *Runner) lingering(ctx context.Context) (context.Context, context.Cancel
 			case cancelledBy(ctx) != "":
 				why = context.Cause(ctx)
 			case r.handOver.Load():
-				why = terraform.HandOver
+				why = terraform.ErrHandOver
 			default:
 				grace := time.NewTimer(r.opts.Grace)
 				defer grace.Stop()
 				select {
 				case <-out.Done():
 				case <-grace.C:
-					why = fmt.Errorf("Mooring is stopped, and the grace period of %s is over", r.opts.Grace)
+					why = fmt.Errorf("mooring is stopped, and the grace period of %s is over", r.opts.Grace)
 				case <-r.hurry:
 				}
 			}

@@ -31,7 +31,7 @@ func (h *Home) Outcome(l Leftover, tool string) (Applied, []string, error) {
 		}
 		applied.OutputsKnown = true
 	}
-	return applied, r.Reply.Notes, commandError(nil, tool, r.Reply.Failure)
+	return applied, r.Reply.Notes, commandError(context.Background(), tool, r.Reply.Failure)
 }
 
 // Digest is that of the plan which a run that ended applied.
@@ -51,7 +51,7 @@ func (l Leftover) Took() time.Duration {
 }
 
 // Follow hands on what a run that goes on prints, from now on, until nothing of it lives, and returns what it left. outputFile is the one
-// named in its Spec. When ctx ends the run is cancelled with ctx's cause, gently, unless that is HandOver; Follow then returns ErrHandedOver.
+// named in its Spec. When ctx ends the run is cancelled with ctx's cause, gently, unless that is ErrHandOver; Follow then returns ErrHandedOver.
 func (h *Home) Follow(ctx context.Context, l Leftover, outputFile string, out io.Writer) (Leftover, error) {
 	if outputFile == "" {
 		outputFile = filepath.Join(l.Dir, outputName)
@@ -75,7 +75,7 @@ func (h *Home) Follow(ctx context.Context, l Leftover, outputFile string, out io
 		}
 		select {
 		case <-done:
-			if errors.Is(context.Cause(ctx), HandOver) {
+			if errors.Is(context.Cause(ctx), ErrHandOver) {
 				return l, ErrHandedOver
 			}
 			done = nil

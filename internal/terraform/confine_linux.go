@@ -352,9 +352,3 @@ func allow(ruleset int, p shown, handled uint64) error {
 	}
 	return landlock.LandlockAddPathBeneathRule(ruleset, &landlock.PathBeneathAttr{ParentFd: fd, AllowedAccess: rights & handled}, 0)
 }
-
-// landlocked tells whether the kernel has Landlock.
-func landlocked() error {
-	_, err := landlock.LandlockGetABIVersion()
-	return err
-}

@@ -328,9 +328,9 @@ func (l Leftover) Known() string {
 	case last.Command == "":
 		return "nothing is known of what it did"
 	case last.What == "started":
-		return fmt.Sprintf("%s was started at %s and its end was not written down", last.Command, last.Time.UTC().Format(time.RFC3339))
+		return fmt.Sprintf("its supervisor began %s at %s and wrote down no end", last.Command, last.Time.UTC().Format(time.RFC3339))
 	}
-	return fmt.Sprintf("%s ended at %s", last.Command, last.Time.UTC().Format(time.RFC3339))
+	return fmt.Sprintf("its supervisor wrote that %s ended at %s", last.Command, last.Time.UTC().Format(time.RFC3339))
 }
 
 // SweepRuns removes the run directories in which nothing lives, but those to keep, by path: they hold variables in clear where there is

@@ -79,7 +79,7 @@ type supervisor struct {
 }
 
 var (
-	errRunnerGone = errors.New("Mooring ended")
+	errRunnerGone = errors.New("mooring ended")
 	errTimeout    = errors.New("it took too long")
 )
 

@@ -20,9 +20,9 @@ var (
 	ErrHandedOver = errors.New("handed over to the supervisor")
 )
 
-// HandOver is the cause of a context that ends with the wish to leave what changes something to its supervisor: Apply then returns
+// ErrHandOver is the cause of a context that ends with the wish to leave what changes something to its supervisor: Apply then returns
 // ErrHandedOver at once, and the run goes on.
-var HandOver = errors.New("hand over")
+var ErrHandOver = errors.New("hand over")
 
 // supervised is the runner's end of a supervisor.
 type supervised struct {
@@ -173,7 +173,7 @@ func (p *supervised) do(ctx context.Context, req request, out io.Writer, data io
 				return rep, nil
 			}
 		case <-done:
-			if errors.Is(context.Cause(ctx), HandOver) && verbs[req.Verb].durable {
+			if errors.Is(context.Cause(ctx), ErrHandOver) && verbs[req.Verb].durable {
 				return reply{}, ErrHandedOver
 			}
 			done = nil
