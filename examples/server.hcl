@@ -20,6 +20,18 @@ listen = "127.0.0.1:4141"
 # PREFIX_*. None unless they are named.
 # env = ["AWS_*", "HTTPS_PROXY"]
 
+# Plans run code of whoever wrote the commit: give them credentials that can read,
+# and applies those that can write.
+# plan_env  = { AWS_SECRET_ACCESS_KEY = env("PLAN_KEY") }
+# apply_env = { AWS_SECRET_ACCESS_KEY = env("APPLY_KEY") }
+
+# Terraform runs in a sandbox, the strongest that the kernel allows. What
+# provisioners need beside their own files is listed here.
+# sandbox {
+#   mode = "required" # run nothing in a weaker one
+#   read = ["/etc/mooring/ca"]
+# }
+
 repository "tour" {
   url    = "/tmp/tour" # any Git URL: https, ssh, git@host:path, or a path as here
   branch = "main"      # left out: the remote's HEAD
