@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"go.etcd.io/bbolt"
 
@@ -87,6 +88,7 @@ func (r *Runner) recover() error {
 			return fmt.Errorf("record how %s of %s ended: %w", a.unit, a.run, err)
 		}
 		delete(keep, a.left.Dir)
+		r.recorded = append(r.recorded, a)
 	}
 	return r.home.SweepRuns(keep)
 }
@@ -185,9 +187,16 @@ func (r *Runner) follow(ctx context.Context, repository string) (made []string, 
 			mine = append(mine, a)
 		}
 	}
+	// What had ended by the time that this Mooring started was taken further, too.
+	r.recorded = slices.DeleteFunc(r.recorded, func(a adopted) bool {
+		if a.repository == repository {
+			made = append(made, a.run)
+		}
+		return a.repository == repository
+	})
 	r.mu.Unlock()
 	if len(mine) == 0 {
-		return nil, nil
+		return made, nil
 	}
 	errs := make(chan error, len(mine))
 	for _, a := range mine {

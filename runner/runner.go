@@ -45,6 +45,8 @@ type Runner struct {
 	mu      sync.Mutex                         // guards what follows
 	running map[string]context.CancelCauseFunc // by run: what a person may cancel
 	adopted []adopted                          // applies that were found alive
+	// recorded are applies that had ended by the time that this Runner was opened, until a pass has reported them.
+	recorded []adopted
 }
 
 // repository is one watched repository.

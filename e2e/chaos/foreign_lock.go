@@ -33,7 +33,8 @@ func foreignLock(p *play) {
 		s.workspaces = 1
 		w, backend := p.remote(s)
 		w.serve()
-		w.blow()
+		// At the first effect: by the last one the apply could be over, and its lock free.
+		w.await(time.Minute, "the first effect", func() bool { return count(w.lines(), w.now(), eventStart) > 0 })
 		w.kill(w.members)
 		w.mark(everyWorkspace, eventKilled)
 		own, locked := backend.Lock("/w0")

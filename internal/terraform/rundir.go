@@ -12,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -278,6 +279,9 @@ func (h *Home) alive(dir string) (bool, error) {
 }
 
 func lockIsHeld(name string) (bool, error) {
+	// A child that another goroutine forks meanwhile would have the file open, with the lock, until it becomes something else.
+	syscall.ForkLock.RLock()
+	defer syscall.ForkLock.RUnlock()
 	file, err := os.Open(name)
 	if errors.Is(err, fs.ErrNotExist) {
 		return false, nil

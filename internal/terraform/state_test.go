@@ -252,3 +252,26 @@ func TestStateLeftInTheViewIsRescued(t *testing.T) {
 		t.Fatalf("conflict: %v, notes %v", aside, s.Notes())
 	}
 }
+
+// The repository's text names a workspace's own state among those that it reads: it stays its own, to be written.
+func TestOwnStateAmongThoseThatAreRead(t *testing.T) {
+	inModes(t, func(t *testing.T, mode string) {
+		r := newRepo(t, map[string]string{"app/main.tf": resourceA})
+		r.home.confined = Confinement{Mode: mode}
+		for _, workspace := range []string{"", "staging"} {
+			spec := r.spec("app")
+			spec.Workspace, spec.Key = workspace, "app:"+workspace
+			spec.RemoteStatePaths = []string{"terraform.tfstate", "terraform.tfstate.d/staging/terraform.tfstate"}
+			s := r.ready(spec)
+			plan := r.plan(s, PlanOptions{})
+			applied, err := s.Apply(t.Context(), io.Discard, plan, ApplyOptions{})
+			if err != nil || applied.State.Resources != 1 {
+				t.Fatalf("%q: %+v %v", workspace, applied, err)
+			}
+			s.Close()
+			if plan := r.plan(r.ready(spec), PlanOptions{}); plan.Changes {
+				t.Errorf("%q again: %+v", workspace, plan)
+			}
+		}
+	})
+}

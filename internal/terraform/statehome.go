@@ -8,6 +8,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 )
@@ -71,7 +72,9 @@ func findState(spec Spec, dir, home string) (*stateHome, error) {
 		if err != nil {
 			return nil, err
 		}
-		if s.viewLinks[name] == "" {
+		// Its own is there already, as a file or in a directory of its own, and to be written.
+		own := slices.ContainsFunc(s.dirs, func(dir string) bool { return within(name, dir) })
+		if s.viewLinks[name] == "" && !own {
 			s.read = append(s.read, name)
 		}
 	}
