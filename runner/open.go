@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"runtime/debug"
 	"strings"
+	"syscall"
 	"time"
 
 	"go.etcd.io/bbolt"
@@ -108,6 +109,8 @@ func openBolt(path string) (db *bbolt.DB, err error) {
 		return nil, err
 	case errors.Is(err, bolterrors.ErrInvalid), errors.Is(err, bolterrors.ErrVersionMismatch), errors.Is(err, bolterrors.ErrChecksum):
 		return nil, damaged(path, err)
+	case errors.Is(err, syscall.ENOTSUP), errors.Is(err, syscall.ENOSYS), errors.Is(err, syscall.ENOLCK):
+		return nil, fmt.Errorf("open %s: its file system has no working flock (%w): Mooring could not tell whether another one, or an apply, still lives; put data_dir on a local file system", path, err)
 	case errors.Is(err, fs.ErrPermission):
 		return nil, fmt.Errorf("open %s: %w: Mooring must own its data directory", path, err)
 	default:

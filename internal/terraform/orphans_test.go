@@ -100,3 +100,23 @@ func TestACutOffStateComesFromItsBackup(t *testing.T) {
 		})
 	}
 }
+
+// A command whose time is up is interrupted, and says so.
+func TestTimeouts(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	r := newRepoWith(t, Options{Timeouts: Timeouts{Apply: time.Second}}, map[string]string{"app/main.tf": `resource "terraform_data" "a" {
+  provisioner "local-exec" { command = "touch ` + dir + `/began; sleep 60" }
+}`})
+	s := r.ready(r.spec("app"))
+	err := only(s.Apply(t.Context(), io.Discard, r.plan(s, PlanOptions{}), ApplyOptions{}))
+	if !errors.Is(err, ErrStopped) || !strings.Contains(err.Error(), "its time is up after 1s") {
+		t.Errorf("%v", err)
+	}
+	if _, err := os.Stat(filepath.Join(dir, "began")); err != nil {
+		t.Error("the apply did not even begin")
+	}
+	if info, err := s.State(t.Context()); err != nil || info.Lineage == "" {
+		t.Errorf("the state after it: %+v %v", info, err)
+	}
+}
