@@ -14,29 +14,52 @@ func (e *cancelled) Error() string { return "cancelled by " + e.by }
 // cancelledBy says who cancelled, in words; "" where nobody did.
 func cancelledBy(ctx context.Context) string {
 	var c *cancelled
-	if errors.As(context.Cause(ctx), &c) {
+	if errors.As(context.Cause(stopOf(ctx)), &c) {
 		return c.Error()
 	}
 	return ""
 }
 
+// stopKey finds in a context the one that ends when a person cancels, which also happens
+// while everything else has been told to end already.
+type stopKey struct{}
+
+func stopOf(ctx context.Context) context.Context {
+	if stop, ok := ctx.Value(stopKey{}).(context.Context); ok {
+		return stop
+	}
+	return context.Background()
+}
+
+// control is what can cancel a run, for as long as anybody works on it.
+type control struct {
+	stop  context.Context
+	end   context.CancelCauseFunc
+	users int
+}
+
 // cancellable makes a context that Cancel can end, until done.
 func (r *Runner) cancellable(ctx context.Context, run string) (_ context.Context, done func()) {
-	ctx, cancel := context.WithCancelCause(ctx)
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	outer := r.running[run]
-	r.running[run] = func(why error) {
-		cancel(why)
-		if outer != nil { // several adopted applies of one run
-			outer(why)
-		}
+	c := r.running[run]
+	if c == nil {
+		c = &control{}
+		c.stop, c.end = context.WithCancelCause(context.Background())
+		r.running[run] = c
 	}
+	c.users++
+	ctx, cancel := context.WithCancelCause(context.WithValue(ctx, stopKey{}, c.stop))
+	unstop := context.AfterFunc(c.stop, func() { cancel(context.Cause(c.stop)) })
 	return ctx, func() {
+		unstop()
+		cancel(nil)
 		r.mu.Lock()
 		defer r.mu.Unlock()
-		delete(r.running, run)
-		cancel(nil)
+		if c.users--; c.users == 0 {
+			delete(r.running, run)
+			c.end(nil)
+		}
 	}
 }
 
@@ -50,7 +73,7 @@ func (r *Runner) Cancel(ctx context.Context, id, by string) (Run, error) {
 	}
 	why := &cancelled{by}
 	r.mu.Lock()
-	end := r.running[run.ID]
+	runs := r.running[run.ID]
 	var mine []adopted
 	for _, a := range r.adopted {
 		if a.run == run.ID {
@@ -59,12 +82,15 @@ func (r *Runner) Cancel(ctx context.Context, id, by string) (Run, error) {
 	}
 	r.mu.Unlock()
 	switch {
-	case end != nil:
+	case runs != nil:
 		r.opts.Log.Warn("a person cancelled a run", "run", run.ID, "repository", run.Repository, "by", by)
-		end(why)
+		runs.end(why)
 	case len(mine) > 0:
-		ended, stop := context.WithCancelCause(ctx)
-		stop(why)
+		ended, done := r.cancellable(ctx, run.ID)
+		defer done()
+		r.mu.Lock()
+		r.running[run.ID].end(why)
+		r.mu.Unlock()
 		for _, a := range mine {
 			if err := r.followOne(ended, a); err != nil {
 				return run, fmt.Errorf("cancel %s: %w", run.ID, err)

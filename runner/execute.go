@@ -52,6 +52,9 @@ type outcome struct {
 	gone     bool // the unit exists no more: its memory goes
 	// interrupted says of an apply whose end nobody saw what is known; "" of every other.
 	interrupted string
+	// close ends what the unit's run still has, once its end is recorded: until then the run directory is what a Mooring
+	// that finds it after a kill has to go by. nil where there is nothing. With recorded false it leaves that in place.
+	close func(recorded bool)
 }
 
 // hide takes secrets out of everything that is said of a unit.
@@ -168,6 +171,10 @@ func (x *execution) take(ctx context.Context, id string) (Status, error) {
 	} else {
 		o, err = x.workspace(ctx, t)
 	}
+	recorded := false
+	if o.close != nil {
+		defer func() { o.close(recorded) }()
+	}
 	switch by := cancelledBy(ctx); {
 	case errors.Is(err, terraform.ErrHandedOver):
 		return Running, errHandedOver // its end is for the next Mooring to record
@@ -178,7 +185,9 @@ func (x *execution) take(ctx context.Context, id string) (Status, error) {
 	case err != nil:
 		o.Status, o.Error = Failed, err.Error()
 	}
-	return o.Status, x.record(t, o, started, true)
+	err = x.record(t, o, started, true)
+	recorded = err == nil
+	return o.Status, err
 }
 
 // standsBack tells whether the unit cannot be taken because of its upstreams or

@@ -139,7 +139,7 @@ func (s *manifestSet) preview(ctx context.Context, why string) (outcome, error) 
 
 func (s *manifestSet) apply(ctx context.Context) (outcome, error) {
 	s.phase(PhaseApply, "")
-	linger, cancel := s.x.r.lingering(ctx)
+	linger, cancel := s.x.r.lingering(ctx, false)
 	defer cancel()
 	result, err := s.cluster.Apply(linger, s.set, s.objects, s.inventory, s.options())
 	var o outcome

@@ -84,7 +84,7 @@ func (r *Runner) recover() error {
 		return err
 	}
 	for _, a := range ended {
-		if err := r.settle(a, a.left); err != nil {
+		if err := r.settle(a, a.left, ""); err != nil {
 			return fmt.Errorf("record how %s of %s ended: %w", a.unit, a.run, err)
 		}
 		delete(keep, a.left.Dir)
@@ -213,7 +213,7 @@ func (r *Runner) follow(ctx context.Context, repository string) (made []string, 
 func (r *Runner) followOne(ctx context.Context, a adopted) error {
 	ctx, done := r.cancellable(ctx, a.run)
 	defer done()
-	linger, cancel := r.lingering(ctx)
+	linger, cancel := r.lingering(ctx, true)
 	defer cancel()
 	log, err := r.logFile(a.run, a.unit)
 	if err != nil {
@@ -224,11 +224,12 @@ func (r *Runner) followOne(ctx context.Context, a adopted) error {
 	if err != nil {
 		return err
 	}
-	return r.settle(a, left)
+	return r.settle(a, left, cancelledBy(ctx))
 }
 
 // settle records how an adopted apply ended, as the run that began it would have.
-func (r *Runner) settle(a adopted, left terraform.Leftover) error {
+// by says who cancelled it; "" is nobody.
+func (r *Runner) settle(a adopted, left terraform.Leftover, by string) error {
 	hide := redact.New(r.serverSecrets()...)
 	o := outcome{UnitResult: a.intent.Result}
 	o.ID, o.Kind, o.Removal, o.Status = a.unit, KindWorkspace, a.intent.Removal, Running
@@ -284,6 +285,9 @@ func (r *Runner) settle(a adopted, left terraform.Leftover) error {
 		}
 		if err := errors.Join(err, putResult(tx, run.ID, *u)); err != nil {
 			return err
+		}
+		if by != "" {
+			run.Cancelled = by
 		}
 		run.Settle()
 		if run.Status != Running {

@@ -42,9 +42,9 @@ type Runner struct {
 	confineOnce sync.Once
 	confineErr  error
 
-	mu      sync.Mutex                         // guards what follows
-	running map[string]context.CancelCauseFunc // by run: what a person may cancel
-	adopted []adopted                          // applies that were found alive
+	mu      sync.Mutex          // guards what follows
+	running map[string]*control // by run: what a person may cancel
+	adopted []adopted           // applies that were found alive
 	// recorded are applies that had ended by the time that this Runner was opened, until a pass has reported them.
 	recorded []adopted
 }
@@ -86,7 +86,7 @@ func Open(opts Options) (*Runner, error) {
 		journal: j,
 		slots:   make(chan struct{}, opts.Parallel),
 		hurry:   make(chan struct{}),
-		running: map[string]context.CancelCauseFunc{},
+		running: map[string]*control{},
 	}
 	if err := r.furnish(); err != nil {
 		return nil, errors.Join(err, r.Close())
@@ -201,33 +201,39 @@ func (r *Runner) Interrupt() { r.hurryOnce.Do(func() { close(r.hurry) }) }
 func (r *Runner) HandOver() { r.handOver.Store(true) }
 
 // lingering is a context for an apply: it outlives ctx by the grace period, or until
-// Interrupt or a person's cancel. An apply that has begun is worth waiting for.
-func (r *Runner) lingering(ctx context.Context) (context.Context, context.CancelFunc) {
+// Interrupt or a person's cancel. An apply that has begun is worth waiting for. One
+// that goes on by itself may be handed over.
+func (r *Runner) lingering(ctx context.Context, goesOn bool) (context.Context, context.CancelFunc) {
 	out, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
 	go func() {
-		why := errors.New("mooring is stopped at once")
+		stop := stopOf(ctx)
+		atOnce := errors.New("mooring is stopped at once")
 		select {
 		case <-out.Done():
 			return
 		case <-r.hurry:
+			cancel(atOnce)
+			return
+		case <-stop.Done():
+			cancel(context.Cause(stop))
+			return
 		case <-ctx.Done():
-			switch {
-			case cancelledBy(ctx) != "":
-				why = context.Cause(ctx)
-			case r.handOver.Load():
-				why = terraform.ErrHandOver
-			default:
-				grace := time.NewTimer(r.opts.Grace)
-				defer grace.Stop()
-				select {
-				case <-out.Done():
-				case <-grace.C:
-					why = fmt.Errorf("mooring is stopped, and the grace period of %s is over", r.opts.Grace)
-				case <-r.hurry:
-				}
-			}
 		}
-		cancel(why)
+		if cancelledBy(ctx) == "" && goesOn && r.handOver.Load() {
+			cancel(terraform.ErrHandOver)
+			return
+		}
+		grace := time.NewTimer(r.opts.Grace)
+		defer grace.Stop()
+		select {
+		case <-out.Done():
+		case <-grace.C:
+			cancel(fmt.Errorf("mooring is stopped, and the grace period of %s is over", r.opts.Grace))
+		case <-r.hurry:
+			cancel(atOnce)
+		case <-stop.Done():
+			cancel(context.Cause(stop))
+		}
 	}()
 	return out, func() { cancel(nil) }
 }

@@ -85,7 +85,30 @@ func (r *Runner) PushState(ctx context.Context, name, unit, by string) (pushed i
 		}
 		return nil
 	})
+	if err == nil {
+		err = r.takeAgain(name, unit, "a push of its state by "+by)
+	}
 	return pushed, err
+}
+
+// takeAgain lets the next pass plan a unit that waited for something which has happened.
+func (r *Runner) takeAgain(name, unit, why string) error {
+	repo, _, err := r.workspaceNamed(name, unit)
+	if err != nil {
+		return err
+	}
+	defer repo.wish()
+	return r.journal.update(func(tx *bbolt.Tx) error {
+		m, err := getMemory(tx, repo.cfg.Name, unit)
+		if err != nil || m.Taken == nil || m.Taken.Status != Held {
+			return err
+		}
+		if err := supersede(tx, []*memory{m}, why); err != nil {
+			return err
+		}
+		m.Taken.Status = Skipped
+		return putMemory(tx, m)
+	})
 }
 
 // BreakStateLock frees Terraform's own lock on a workspace's state, by its id: a

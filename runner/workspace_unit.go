@@ -40,16 +40,20 @@ func (x *execution) workspace(ctx context.Context, t task) (o outcome, failed er
 	if err != nil {
 		return outcome{}, err
 	}
-	defer s.Close()
+	end := func(recorded bool) {
+		if !recorded {
+			s.Leave()
+		}
+		// What it could not clear away is cleared by the next start.
+		_ = s.Close()
+	}
 	w := &workspaceRun{x: x, t: t, s: s, spec: spec, commit: commit, hide: hide, out: x.lines(t.unit.ID)}
 	if t.approved && x.repo.cfg.Apply.applies() {
 		o, failed = w.applyApproved(ctx)
 	} else {
 		o, failed = w.plan(ctx)
 	}
-	if errors.Is(failed, terraform.ErrHandedOver) {
-		s.Leave()
-	}
+	o.close = end
 	return o, failed
 }
 
@@ -189,7 +193,7 @@ func (w *workspaceRun) apply(ctx context.Context, o outcome, p *terraform.Plan, 
 		return o, err
 	}
 	w.phase(PhaseApply)
-	linger, cancel := w.x.r.lingering(ctx)
+	linger, cancel := w.x.r.lingering(ctx, true)
 	defer cancel()
 	applied, err := w.s.Apply(linger, w.out, p, terraform.ApplyOptions{Outputs: i.Consumed})
 	if errors.Is(err, terraform.ErrHandedOver) {
