@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -96,7 +97,10 @@ func (w *world) processList(done <-chan struct{}) string {
 		}
 		for _, p := range supervisors(all, w.data) {
 			key := "environ " + strconv.Itoa(p.pid)
-			if env, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(p.pid), "environ")); err == nil && !seen[key] {
+			env, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(p.pid), "environ"))
+			// One that a supervisor has just forked looks like it, until it is Terraform: with credentials that are meant for that.
+			now, still := readProc(p.pid)
+			if err == nil && !seen[key] && still && slices.Equal(now.argv, p.argv) {
 				seen[key] = true
 				b.WriteString(strings.ReplaceAll(string(env), "\x00", "\n") + "\n")
 			}

@@ -26,6 +26,8 @@ type reaper struct {
 	tool  int        // the process that terraform-exec waits for; 0 is none
 	timer *time.Timer
 	ended map[int]bool // what was killed since begin
+	// command counts begins and ends: who means to kill says for which command, for by the time it is its turn another one may run.
+	command int
 }
 
 func newReaper(pids *os.File, namespace bool) *reaper {
@@ -41,9 +43,7 @@ func newReaper(pids *os.File, namespace bool) *reaper {
 		lines := bufio.NewScanner(pids)
 		for lines.Scan() {
 			if pid, err := strconv.Atoi(lines.Text()); err == nil && pid > 1 {
-				r.mu.Lock()
-				r.tool = pid
-				r.mu.Unlock()
+				r.tell(pid)
 				r.look()
 			}
 		}
@@ -51,11 +51,22 @@ func newReaper(pids *os.File, namespace bool) *reaper {
 	return r
 }
 
-// begin says that a command is about to start.
-func (r *reaper) begin() {
+// tell says which process is the tool. Word of one that has been waited for already comes too late.
+func (r *reaper) tell(pid int) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if r.tool == 0 && !errors.Is(unix.Waitid(unix.P_PID, pid, nil, unix.WEXITED|unix.WNOHANG|unix.WNOWAIT, nil), unix.ECHILD) {
+		r.tool = pid
+	}
+}
+
+// begin says that a command is about to start, and returns its number.
+func (r *reaper) begin() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.command++
 	r.tool, r.ended = 0, map[int]bool{}
+	return r.command
 }
 
 // look gives what the tool left behind its time once the tool itself has ended, and reaps what was adopted before that. terraform-exec
@@ -70,7 +81,8 @@ func (r *reaper) look() {
 	if unix.Waitid(unix.P_PID, r.tool, &info, unix.WEXITED|unix.WNOHANG|unix.WNOWAIT, nil) != nil || info.Signo == 0 {
 		r.reap()
 	} else if r.timer == nil {
-		r.timer = time.AfterFunc(stragglers, r.killAll)
+		command := r.command
+		r.timer = time.AfterFunc(stragglers, func() { r.killAll(command) })
 	}
 }
 
@@ -80,6 +92,7 @@ func (r *reaper) end() int {
 	for {
 		r.mu.Lock()
 		r.tool = -1 // terraform-exec has waited for it
+		command := r.command
 		if r.timer != nil {
 			r.timer.Stop()
 			r.timer = nil
@@ -91,19 +104,30 @@ func (r *reaper) end() int {
 		}
 		r.mu.Unlock()
 		if alone {
+			r.finish()
 			return killed
 		}
 		if time.Now().After(deadline) {
-			r.killAll()
+			r.killAll(command)
 		}
 		time.Sleep(5 * time.Millisecond) // there is no event for the end of a grandchild
 	}
 }
 
-// killAll ends everything below the supervisor but the tool.
-func (r *reaper) killAll() {
+// finish says that the command is over: nothing is killed for it any more.
+func (r *reaper) finish() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	r.command++
+}
+
+// killAll ends everything below the supervisor but the tool, if the command still runs.
+func (r *reaper) killAll(command int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.command != command {
+		return
+	}
 	for _, pid := range r.others() {
 		if unix.Kill(pid, unix.SIGKILL) == nil {
 			r.ended[pid] = true
@@ -112,11 +136,11 @@ func (r *reaper) killAll() {
 }
 
 // killTool ends the tool too: it was asked and does not go.
-func (r *reaper) killTool() {
-	r.killAll()
+func (r *reaper) killTool(command int) {
+	r.killAll(command)
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.tool > 1 {
+	if r.command == command && r.tool > 1 {
 		_ = unix.Kill(r.tool, unix.SIGKILL) // gone already, at best
 	}
 }

@@ -73,9 +73,8 @@ type supervisor struct {
 
 	mu      sync.Mutex // guards what follows
 	running context.CancelCauseFunc
-	durable bool        // what runs changes something: it goes on without the runner
-	gone    error       // why nothing may begin any more
-	last    *time.Timer // kills what does not go
+	durable bool  // what runs changes something: it goes on without the runner
+	gone    error // why nothing may begin any more
 }
 
 var (
@@ -304,30 +303,34 @@ func (s *supervisor) enter(durable bool, timeout time.Duration) (context.Context
 			cancel(fmt.Errorf("%w: its time is up after %s", errTimeout, timeout))
 		})
 	}
-	// Terraform is killed when its grace is over; what still holds its pipes open then goes too.
-	unstop := context.AfterFunc(ctx, func() {
-		last := time.AfterFunc(s.set.Grace+5*time.Second, s.reap.killTool)
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		if s.running == nil {
-			last.Stop()
-		}
-		s.last = last
-	})
 	return ctx, func() {
-		unstop()
 		if timer != nil {
 			timer.Stop()
 		}
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		s.running, s.durable = nil, false
-		if s.last != nil {
-			s.last.Stop()
-			s.last = nil
-		}
 		cancel(nil)
 	}, nil
+}
+
+// atLast kills what does not go when a command is ended, until the returned function says that it has gone. terraform-exec kills Terraform
+// when its grace is over; what still holds its pipes open then goes too.
+func (s *supervisor) atLast(ctx context.Context, command int) (gone func()) {
+	over := make(chan struct{})
+	unstop := context.AfterFunc(ctx, func() {
+		last := time.NewTimer(s.set.Grace + 5*time.Second)
+		defer last.Stop()
+		select {
+		case <-over:
+		case <-last.C:
+			s.reap.killTool(command)
+		}
+	})
+	return func() {
+		unstop()
+		close(over)
+	}
 }
 
 func (s *supervisor) plain(err error) reply {

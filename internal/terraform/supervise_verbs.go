@@ -53,7 +53,8 @@ func (s *supervisor) run(ctx context.Context, v verb, req request) (rep reply) {
 	s.tf.SetStdout(shown)
 	dump := &dumpFilter{out: io.MultiWriter(seen, shown)}
 	s.tf.SetStderr(dump)
-	s.reap.begin()
+	command := s.reap.begin()
+	defer s.atLast(ctx, command)()
 	var err error
 	s.start(func() { err = v.run(s, ctx, req, &rep) })
 	if left := s.reap.end(); left > 0 {
