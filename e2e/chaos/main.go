@@ -15,7 +15,7 @@ import (
 func main() {
 	var s settings
 	flag.Uint64Var(&s.seed, "seed", uint64(time.Now().UnixNano()), "draw the faults from this seed")
-	flag.BoolVar(&s.short, "short", false, "a few rounds of each, with small timings")
+	flag.BoolVar(&s.short, "short", false, "a few rounds of each")
 	flag.StringVar(&s.only, "only", "", "play only these, comma-separated: "+strings.Join(names(scenarios), ", "))
 	flag.IntVar(&s.rounds, "rounds", 0, "rounds of each scenario, instead of its own number")
 	flag.StringVar(&s.mooring, "mooring", "", "try this binary instead of building one")

@@ -25,7 +25,7 @@ var scenarios = []scenario{
 	{"whole-tree kills finished or flagged", 2, 50, "runner, supervisors and all below killed as by a power cut", killTree},
 	{"kills at every Nth fdatasync", 2, 200, "the runner killed in its database's transactions, then converged", killFdatasync},
 	{"kills at every Nth fsync", 1, 200, "runner or supervisor killed as it makes a result durable, then converged", killFsync},
-	{"orphan scenarios with no process left", 3, 12, "setsid, nohup, double fork; cancelled, killed or ended: no process after 5 s", orphans},
+	{"orphan scenarios with no process left", 3, 24, "setsid, nohup, double fork; cancelled, killed or ended: no process after 5 s", orphans},
 	{"SIGTERM points with valid state", 2, 20, "drained or interrupted within the grace: states valid, backend locks free", sigterm},
 	{"SIGTERM with --hand-over", 1, 20, "supervisors go on, the next server records them", handOver},
 	{"thread churn during applies", 1, 20, "stops, polls, clients and signals shake runner and supervisors", threadChurn},

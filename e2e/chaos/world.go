@@ -43,12 +43,10 @@ type shape struct {
 	url        string            // of the repository; "" for its path
 }
 
-// standard is the shape of most scenarios, small in the short form.
+// standard is the shape of most scenarios. It is small: what a blow meets is decided by when it falls, and many rounds with
+// short applies try more points than a few with long ones.
 func (p *play) standard() shape {
-	if p.settings.short {
-		return shape{workspaces: 3, resources: 4, shortest: 50 * time.Millisecond, longest: 400 * time.Millisecond}
-	}
-	return shape{workspaces: 8, resources: 10, shortest: 200 * time.Millisecond, longest: 2 * time.Second}
+	return shape{workspaces: 3, resources: 4, shortest: 50 * time.Millisecond, longest: 400 * time.Millisecond}
 }
 
 // world makes one. It belongs to the scenario until the round that misses in it, or done.

@@ -231,7 +231,7 @@ func (s *Session) makeView() error {
 	s.addLearnedModules()
 	s.view.own[path.Join(dir, ".terraform")] = true
 	s.view.own[path.Join(dir, lockFileName)] = true
-	if s.state, err = findState(s.spec, dir, s.home.StateDir(s.spec.Repository)); err != nil {
+	if s.state, err = findState(s.spec, dir, s.home.StateDir(s.spec.Repository), s.home.identity.Recipient().String()); err != nil {
 		return err
 	}
 	if err := s.state.checkPlaces(s.home); err != nil {

@@ -1,6 +1,7 @@
 package terraform
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -16,6 +17,7 @@ import (
 // stateHome knows where the state files of one workspace live that would lie in the checkout.
 type stateHome struct {
 	dir       string            // data_dir/state/<repository>
+	recipient string            // whom a state is sealed for that lies where Terraform does not look
 	files     []string          // repository paths of own state files
 	dirs      []string          // repository paths of own workspace directories
 	read      []string          // repository paths that only terraform_remote_state reads
@@ -37,9 +39,9 @@ func placeState(dir, configured string) (string, error) {
 	return name, nil
 }
 
-// findState decides which paths of the view lead to the state home, without touching the disk.
-func findState(spec Spec, dir, home string) (*stateHome, error) {
-	s := &stateHome{dir: home, viewLinks: map[string]string{}}
+// findState decides which paths of the view lead to the state home, without touching the disk. What has to be put aside is sealed for the recipient.
+func findState(spec Spec, dir, home, recipient string) (*stateHome, error) {
+	s := &stateHome{dir: home, recipient: recipient, viewLinks: map[string]string{}}
 	if spec.localBackend() {
 		file, folder := spec.StatePath, spec.WorkspaceDir
 		if file == "" {
@@ -276,11 +278,15 @@ func (s *stateHome) rescue(from, to string) error {
 		return fmt.Errorf("read state: %w", err)
 	}
 	if !follows(left, kept) {
-		aside := fmt.Sprintf("%s.conflict-%d", to, time.Now().UnixNano())
-		if err := writeFile(aside, left, 0o600); err != nil {
+		aside := fmt.Sprintf("%s.conflict-%d.age", to, time.Now().UnixNano())
+		var sealed bytes.Buffer
+		if err := sealInto(&sealed, bytes.NewReader(left), s.recipient); err != nil {
 			return fmt.Errorf("keep conflicting state: %w", err)
 		}
-		s.notes = append(s.notes, fmt.Sprintf("a state file left in the view does not continue %s; kept as %s", to, aside))
+		if err := writeDurable(aside, sealed.Bytes()); err != nil {
+			return fmt.Errorf("keep conflicting state: %w", err)
+		}
+		s.notes = append(s.notes, fmt.Sprintf("a state file left in the view does not continue %s; kept sealed as %s, for `age -d -i mooring.key` to read", to, aside))
 		return os.Remove(from)
 	}
 	if err := writeFile(to, left, 0o600); err != nil {
