@@ -2,15 +2,14 @@ package k8s
 
 import (
 	"context"
-	"crypto/sha256"
 	"encoding/base64"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
 	"strings"
 
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/util/validation"
 )
 
@@ -84,11 +83,11 @@ func (p *prepared) add(o Object, k kind) error {
 	if err != nil {
 		return fmt.Errorf("encode: %w", err)
 	}
-	d := Desired{Item: Item{ID: o.id(), Version: k.version}}
-	if !o.isSecret() { // a short hash of a weak password would give it away
-		sum := sha256.Sum256(body)
-		d.Hash = hex.EncodeToString(sum[:12])
+	d := Desired{Item: Item{ID: o.id(), Version: k.version}, Hash: p.set.hash(body, o.isSecret() || o.sensitive)}
+	if d.Order, err = orderOf(o, d.Item); err != nil {
+		return err
 	}
+	_, d.Expires, _ = unstructured.NestedFieldNoCopy(o.Object, "spec", "ttlSecondsAfterFinished")
 	p.objects, p.desired = append(p.objects, o), append(p.desired, d)
 	p.kind, p.body = append(p.kind, k), append(p.body, body)
 	return nil

@@ -120,7 +120,7 @@ func (x *execution) holdsManifests() string {
 
 // preview finds out what the cluster would change, and changes nothing.
 func (s *manifestSet) preview(ctx context.Context, why string) (outcome, error) {
-	plan, err := s.cluster.Plan(ctx, s.set, s.objects, s.inventory)
+	plan, err := s.cluster.Plan(ctx, s.set, s.objects, s.inventory, s.options())
 	if err != nil {
 		return outcome{}, err
 	}
