@@ -21,6 +21,9 @@ import (
 // ErrUnreachable, *ConflictError, *InvalidError, *RefusedError… inside an *ObjectError for each object concerned.
 // Cancelling ctx ends the call at once, with the inventory saved.
 func (c *Cluster) Apply(ctx context.Context, set Set, desired []Object, inv Inventory, opts ApplyOptions) (Result, error) {
+	if err := refuseUnknown(desired); err != nil {
+		return Result{Inventory: inv}, err
+	}
 	x, err := c.begin(ctx, set, desired, inv, opts)
 	if err != nil {
 		return x.finish(err)

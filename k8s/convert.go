@@ -26,6 +26,7 @@ type converter struct {
 	core       bool // apiVersion v1: is a Secret the real Secret?
 	faults     []*SourceError
 	sensitive  bool
+	unknown    bool // a mark was left
 	nodes      int
 	open       map[*yaml.Node]bool // aliases being expanded, to refuse cycles
 	path       []string
@@ -45,7 +46,7 @@ func (d document) object(values map[string]Value) (Object, []*SourceError) {
 	c := d.converter()
 	c.values = values
 	content, _ := c.convert(d.node).(map[string]any)
-	o := Object{File: d.file, Line: d.line, sensitive: c.sensitive}
+	o := Object{File: d.file, Line: d.line, sensitive: c.sensitive, unknown: c.unknown}
 	if d.find == nil {
 		o.node = d.node
 	}
@@ -110,7 +111,7 @@ func secretFaults(o Object) (faults []*SourceError) {
 			case !ok:
 				faults = append(faults, o.fault([]string{field, k}, "must be a string; quote it"))
 			case field == "data":
-				if _, err := base64.StdEncoding.DecodeString(s); err != nil {
+				if _, err := base64.StdEncoding.DecodeString(s); err != nil && !(o.unknown && strings.Contains(s, afterApply)) {
 					faults = append(faults, o.fault([]string{field, k}, "is not base64; plain text belongs in stringData"))
 				}
 			}

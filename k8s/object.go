@@ -17,6 +17,7 @@ type Object struct {
 
 	node      *yaml.Node // its syntax tree, for the lines of single fields; nil when File is not where it was parsed
 	sensitive bool       // holds a sensitive value (always in a Secret)
+	unknown   bool       // holds the mark of a value that is not known yet: may be shown, never sent
 }
 
 // Ref names the object as reports do: "apps/v1 Deployment web/api", "v1 ConfigMap default/x", "v1 Namespace web".

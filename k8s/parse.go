@@ -22,6 +22,8 @@ type document struct {
 	// typed: quotes say nothing about the author's wish (JSON has no other way to write a string), so a quoted
 	// scalar that is one ${name} takes the value's own type.
 	typed bool
+	// preview: a value that is not known yet leaves a mark in its place.
+	preview bool
 	// find gives the line of a scalar that was not parsed from file itself; nil means the node's own line.
 	find func(scalar string) int
 }

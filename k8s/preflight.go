@@ -1,18 +1,12 @@
 package k8s
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
-	"net/http"
-	"net/url"
 	"slices"
 	"strings"
 
 	"golang.org/x/sync/errgroup"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 )
 
 // preflightLimit is the number of changed objects up to which each is dry-run on the server before the first
@@ -101,39 +95,4 @@ func (c *Cluster) dryRun(ctx context.Context, p *prepared, i int) (*answer, erro
 		}
 	}
 	return nil, err
-}
-
-// wouldChange compares an object with the server's answer to a dry-run.
-func (c *Cluster) wouldChange(ctx context.Context, p *prepared, i int, dry *answer) (ObjectAction, error) {
-	o, k := p.objects[i], p.kind[i]
-	if dry != nil && dry.created {
-		return Created, nil
-	}
-	a, err := c.send(ctx, request{verb: http.MethodGet, path: k.object(o.GetNamespace(), url.PathEscape(o.GetName())), accept: acceptObject})
-	switch {
-	case apierrors.IsNotFound(err):
-		return Created, nil
-	case err != nil:
-		return Failed, c.refusal(o, err)
-	case dry == nil || !bytes.Equal(essence(a.body), essence(dry.body)):
-		return Configured, nil
-	}
-	return Unchanged, nil
-}
-
-// essence is an object without what changes by itself.
-func essence(body []byte) []byte {
-	var content map[string]any
-	if json.Unmarshal(body, &content) != nil {
-		return body
-	}
-	for _, field := range []string{"managedFields", "resourceVersion", "generation"} {
-		unstructured.RemoveNestedField(content, "metadata", field)
-	}
-	delete(content, "status")
-	out, err := json.Marshal(content)
-	if err != nil {
-		return body
-	}
-	return out
 }

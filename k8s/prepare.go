@@ -83,7 +83,10 @@ func (p *prepared) add(o Object, k kind) error {
 	if err != nil {
 		return fmt.Errorf("encode: %w", err)
 	}
-	d := Desired{Item: Item{ID: o.id(), Version: k.version}, Hash: p.set.hash(body, o.isSecret() || o.sensitive)}
+	d := Desired{Item: Item{ID: o.id(), Version: k.version}}
+	if !o.unknown {
+		d.Hash = p.set.hash(body, o.isSecret() || o.sensitive)
+	}
 	if d.Order, err = orderOf(o, d.Item); err != nil {
 		return err
 	}
@@ -175,6 +178,9 @@ func nameFault(o Object, k kind) error {
 		}
 	}
 	for key, v := range o.GetLabels() {
+		if o.unknown && strings.Contains(v, afterApply) {
+			continue
+		}
 		if err := invalid([]string{"metadata", "labels", key}, append(validation.IsQualifiedName(key), validation.IsValidLabelValue(v)...)); err != nil {
 			return err
 		}
@@ -201,7 +207,7 @@ func (c *Cluster) checkSchemas(ctx context.Context, p *prepared, indexes []int, 
 	for _, i := range indexes {
 		o := p.objects[i]
 		doc := docs[o.gvk().GroupVersion()]
-		if doc == nil {
+		if doc == nil || o.unknown { // the mark may stand where a number belongs
 			continue
 		}
 		if faults := doc.validate(o, observed[o.id()].Found); len(faults) > 0 {

@@ -38,6 +38,7 @@ type ObjectResult struct {
 	Error   string       `json:"error,omitempty"`
 	File    string       `json:"file,omitempty"` // empty for objects that left the set
 	Line    int          `json:"line,omitempty"`
+	Diff    *Diff        `json:"diff,omitempty"` // from Plan: what would change; nil where nothing would, and for pruned objects
 }
 
 // Result is what a call did, also when it returns an error: object nine fails, and the result shows eight

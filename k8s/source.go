@@ -17,6 +17,9 @@ type Source struct {
 	Path    string           // repository path of the set, slash-separated: "k8s/apps", or "" or "." for the root
 	Exclude []string         // repository paths below Path that belong to other sets
 	Values  map[string]Value // what each ${name} stands for
+	// Preview leaves "(known after apply)" where a value is not known yet, instead of an error. Plan shows such
+	// objects as far as that goes; Apply refuses them.
+	Preview bool
 }
 
 // Value is one typed value, as Terraform gave it.
@@ -59,6 +62,7 @@ func Render(src Source) ([]Object, error) {
 	docs, faults := load(src)
 	var objects []Object
 	for _, d := range docs {
+		d.preview = src.Preview
 		o, errs := d.object(src.Values)
 		faults = append(faults, errs...)
 		if o.Unstructured != nil {

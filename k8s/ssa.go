@@ -83,6 +83,9 @@ func (c *Cluster) serverSideApply(ctx context.Context, p *prepared, i int) (appl
 // patchApply sends one apply. A kind that the set itself has just defined may not be served at once.
 func (c *Cluster) patchApply(ctx context.Context, p *prepared, i int, body []byte, dryRun bool) (answer, error) {
 	o, k := p.objects[i], p.kind[i]
+	if o.unknown {
+		return answer{}, errUnknownObject(o)
+	}
 	r := request{verb: http.MethodPatch, media: types.ApplyPatchType, accept: acceptMetadata, body: body,
 		path:   k.object(o.GetNamespace(), url.PathEscape(o.GetName())),
 		params: map[string]string{"fieldManager": manager, "fieldValidation": "Strict", "force": fmt.Sprint(p.set.Force)}}

@@ -89,13 +89,16 @@ func (c *converter) value(n *yaml.Node, name string) (any, bool) {
 		c.fault(n, "unknown ${%s}: the set's values do not declare it; declare it, write $${%s} for the text itself, or annotate the object with %s: disabled",
 			name, name, substituteAnnotation)
 		return nil, false
-	case v.Unknown:
+	case v.Unknown && !c.preview:
 		c.fault(n, "${%s} is known only after apply", name)
 		c.faults[len(c.faults)-1].Err = ErrUnknownValue
 		return nil, false
 	case v.Sensitive && !c.secretPlace():
 		c.fault(n, "${%s} is sensitive and may stand only in data or stringData of a Secret, not at %s of a %s", name, fieldPath(c.path), c.kind)
 		return nil, false
+	case v.Unknown:
+		c.unknown, c.sensitive = true, c.sensitive || v.Sensitive
+		return afterApply, true
 	}
 	dec := json.NewDecoder(bytes.NewReader(v.JSON))
 	dec.UseNumber()
