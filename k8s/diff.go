@@ -47,7 +47,7 @@ type FieldChange struct {
 func diffObjects(live, merged map[string]any, hide bool) *Diff {
 	d := &Diff{}
 	if live != nil {
-		d.Adopts = label(live, ownerLabel) != label(merged, ownerLabel)
+		d.Adopts = labelOf(live, ownerLabel) != labelOf(merged, ownerLabel)
 		live = withoutNoise(live)
 	}
 	merged = withoutNoise(merged)
@@ -140,8 +140,8 @@ func below(at []step, s step) []step {
 	return append(at[:len(at):len(at)], s)
 }
 
-// label is one label of an object; "" when it has none.
-func label(o map[string]any, name string) string {
+// labelOf is one label of an object; "" when it has none.
+func labelOf(o map[string]any, name string) string {
 	meta, _ := o["metadata"].(map[string]any)
 	labels, _ := meta["labels"].(map[string]any)
 	if v := labels[name]; v != nil {

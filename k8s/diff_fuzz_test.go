@@ -162,15 +162,41 @@ func FuzzDiff(f *testing.F) {
 		if again := diffObjects(old, new, false); !reflect.DeepEqual(diff, again) {
 			t.Fatal("not the same twice")
 		}
+		patches(t, old, new, diff.Text)
 		readsBack(t, new)
 		secretsStay(t, d)
 	})
 }
 
+// patches checks that the text takes away and adds exactly what makes the new lines of the old ones.
+func patches(t *testing.T, old, new map[string]any, text string) {
+	t.Helper()
+	count := map[string]int{}
+	for _, line := range printYAML(new).lines {
+		count[line]++
+	}
+	for _, line := range printYAML(old).lines {
+		count[line]--
+	}
+	for line := range strings.Lines(text) {
+		switch line = strings.TrimSuffix(line, "\n"); line[0] {
+		case '+':
+			count[line[1:]]--
+		case '-':
+			count[line[1:]]++
+		}
+	}
+	for line, n := range count {
+		if n != 0 {
+			t.Fatalf("%q is %d times too many or too few in\n%s", line, n, text)
+		}
+	}
+}
+
 // readsBack checks that what is printed is YAML of the same values.
 func readsBack(t *testing.T, o map[string]any) {
 	t.Helper()
-	text := string(joinLines(printYAML(o).lines))
+	text := strings.Join(printYAML(o).lines, "\n") + "\n"
 	var back map[string]any
 	if err := yaml.Unmarshal([]byte(text), &back); err != nil {
 		t.Fatalf("%v in\n%s", err, text)

@@ -11,10 +11,11 @@ import (
 
 // What a diff says of how it was found.
 const (
-	noteUnknown   = "holds values known only after apply: compared with the fields of the set alone, not checked by the server"
-	noteNotDryRun = "the server could not try it without side effects: compared with the fields of the set alone"
-	noteRecreated = "it is deleted and made anew: compared with the fields of the set alone"
-	noteNameless  = "which object it is is known only after apply"
+	noteUnknown    = "holds values known only after apply: compared with the fields of the set alone, not checked by the server"
+	noteNotChecked = "holds values known only after apply: not checked by the server"
+	noteNotDryRun  = "the server could not try it without side effects: compared with the fields of the set alone"
+	noteRecreated  = "it is deleted and made anew: compared with the fields of the set alone"
+	noteNameless   = "which object it is is known only after apply"
 )
 
 // compare fills in the slot of an action that sends an object with what would become of it, at two requests at most:
@@ -74,6 +75,7 @@ func (x *execution) difference(ctx context.Context, i int) (ObjectAction, *Diff,
 // compareOwn compares a desired object with the live one by the fields that are the set's: for what the server
 // cannot be asked about, because note says so. One request.
 func (c *Cluster) compareOwn(ctx context.Context, p *prepared, i int, note string) (ObjectAction, *Diff, error) {
+	o := p.objects[i]
 	live, err := c.read(ctx, p, i)
 	if err != nil {
 		return Failed, nil, err
@@ -84,11 +86,13 @@ func (c *Cluster) compareOwn(ctx context.Context, p *prepared, i int, note strin
 	}
 	if live == nil {
 		d := p.created(i)
-		d.Note = note
+		if d.Note = note; o.unknown {
+			d.Note = noteNotChecked
+		}
 		return Created, d, nil
 	}
-	d := diffObjects(ownPart(live, desired), desired, p.objects[i].sensitive)
-	d.Adopts = label(live, ownerLabel) != p.set.label()
+	d := diffObjects(ownPart(live, desired), desired, o.sensitive)
+	d.Adopts = labelOf(live, ownerLabel) != p.set.label()
 	d.Note = note
 	return Configured, d, nil
 }

@@ -1,6 +1,7 @@
 package k8s
 
 import (
+	"cmp"
 	"strconv"
 	"strings"
 
@@ -17,23 +18,34 @@ func allAdded(t *yamlText) string {
 
 // unified is the unified difference of two objects. Its sections are headed by the path of what changes first in
 // them: line numbers of a text that is in no file would help nobody.
+//
+// Lines are compared together with their paths. That keeps a "protocol: TCP" of one port from being matched with
+// another's, and makes most lines unique, which is what the anchored comparison is good at.
 func unified(old, new *yamlText) string {
-	raw := diff.Diff("old", joinLines(old.lines), "new", joinLines(new.lines))
+	raw := diff.Diff("old", old.tagged(), "new", new.tagged())
 	var out strings.Builder
 	lines := strings.SplitAfter(string(raw), "\n")
 	for i := min(3, len(lines)); i < len(lines); i++ { // after the names of the files
-		line := lines[i]
-		if x, y, ok := sectionStart(line); ok {
-			out.WriteString(strings.Join(strings.Fields("@@ "+sectionPath(lines[i+1:], old, new, x, y)+" @@"), " ") + "\n")
+		if x, y, ok := sectionStart(lines[i]); ok {
+			out.WriteString("@@ " + sectionPath(lines[i+1:], old, new, x, y) + " @@\n")
 			continue
 		}
-		out.WriteString(line)
+		if line, _, tagged := strings.Cut(lines[i], pathTag); tagged {
+			out.WriteString(line + "\n")
+		}
 	}
 	return out.String()
 }
 
-func joinLines(lines []string) []byte {
-	return []byte(strings.Join(lines, "\n") + "\n")
+// pathTag stands between a line and its path. No line has it: it is not printable.
+const pathTag = "\x00"
+
+func (t *yamlText) tagged() []byte {
+	var b strings.Builder
+	for i, line := range t.lines {
+		b.WriteString(line + pathTag + t.paths[i] + "\n")
+	}
+	return []byte(b.String())
 }
 
 // sectionStart reads @@ -12,7 +12,8 @@ and returns the indexes of the first lines.
@@ -52,14 +64,17 @@ func sectionStart(line string) (x, y int, ok bool) {
 
 // sectionPath is where the first changed line of a section stands.
 func sectionPath(lines []string, old, new *yamlText, x, y int) string {
+	path := ""
 	for _, line := range lines {
-		switch {
-		case strings.HasPrefix(line, "-") && x < len(old.paths):
-			return old.paths[x]
-		case strings.HasPrefix(line, "+") && y < len(new.paths):
-			return new.paths[y]
+		if strings.HasPrefix(line, "-") && x < len(old.paths) {
+			path = old.paths[x]
+			break
+		}
+		if strings.HasPrefix(line, "+") && y < len(new.paths) {
+			path = new.paths[y]
+			break
 		}
 		x, y = x+1, y+1
 	}
-	return ""
+	return cmp.Or(path, "the object")
 }

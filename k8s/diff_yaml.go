@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -83,16 +82,12 @@ func (t *yamlText) list(path, below, head, indent string, list []any) {
 	}
 	t.add(path, head)
 	key := mergeKey(list)
-	for i, item := range list {
-		s := step{item: strconv.Itoa(i)}
-		if key != nil {
-			s = itemStep(key, item)
-		}
+	for _, item := range list {
 		at := below
-		if _, nested := item.(map[string]any); nested {
-			at = below + stepText(s, false)
+		if key != nil {
+			at += stepText(itemStep(key, item), false)
 		}
-		t.value(below, at, indent+"-", indent, item)
+		t.value(at, at, indent+"-", indent, item)
 	}
 }
 
