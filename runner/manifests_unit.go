@@ -9,6 +9,7 @@ import (
 
 	"go.etcd.io/bbolt"
 
+	"github.com/mooring-iac/mooring/internal/terraform/redact"
 	"github.com/mooring-iac/mooring/k8s"
 	"github.com/mooring-iac/mooring/policies"
 	"github.com/mooring-iac/mooring/workspace"
@@ -29,7 +30,7 @@ func (x *execution) manifests(ctx context.Context, t task) (outcome, error) {
 	if t.removal {
 		return set.remove(ctx, t, m)
 	}
-	if set.objects, err = x.render(ctx, t); err != nil {
+	if set.objects, set.hide, err = x.render(ctx, t); err != nil {
 		return outcome{}, err
 	}
 	if why := x.holdsManifests(); why != "" && !(t.approved && x.repo.cfg.Apply.applies()) {
@@ -46,6 +47,7 @@ type manifestSet struct {
 	cluster   *k8s.Cluster
 	inventory k8s.Inventory
 	objects   []k8s.Object
+	hide      *redact.Redactor // the sensitive values that the set was given
 	close     func()
 }
 
@@ -80,25 +82,35 @@ func (x *execution) openSet(ctx context.Context, t task, m memory) (*manifestSet
 
 // render makes the objects of the set from the commit's files and the outputs of
 // the workspaces it refers to.
-func (x *execution) render(ctx context.Context, t task) ([]k8s.Object, error) {
+func (x *execution) render(ctx context.Context, t task) ([]k8s.Object, *redact.Redactor, error) {
 	tree, err := x.checkouts.get(ctx, x.repo, x.run.Commit)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	return renderSet(t.unit, tree.Dir, x.upstreamOutputs)
+	src, hide, err := sourceOf(t.unit, tree.Dir, x.upstreamOutputs)
+	if err != nil {
+		return nil, nil, err
+	}
+	objects, err := k8s.Render(src)
+	return objects, hide, err
 }
 
-// renderSet makes the objects of a set from the files below root.
-func renderSet(u *workspace.Unit, root string, outs upstreamOutputs) ([]k8s.Object, error) {
+// sourceOf is what a set is rendered from: its files below root and its values. The redactor knows those that are
+// sensitive.
+func sourceOf(u *workspace.Unit, root string, outs upstreamOutputs) (k8s.Source, *redact.Redactor, error) {
+	hide := redact.New()
 	inputs, err := u.Inputs(outs)
 	if err != nil {
-		return nil, err
+		return k8s.Source{}, hide, err
 	}
 	values := make(map[string]k8s.Value, len(inputs))
 	for name, v := range inputs {
 		values[name] = k8s.Value{JSON: v.JSON, Sensitive: v.Sensitive, Unknown: v.Unknown}
+		if v.Sensitive && !v.Unknown {
+			hide.AddJSON(v.JSON)
+		}
 	}
-	return k8s.Render(k8s.Source{Root: root, Path: u.Path, Exclude: u.Exclude, Values: values})
+	return k8s.Source{Root: root, Path: u.Path, Exclude: u.Exclude, Values: values}, hide, nil
 }
 
 func setOf(repository string, u *workspace.Unit) k8s.Set {
@@ -126,8 +138,10 @@ func (s *manifestSet) preview(ctx context.Context, why string) (outcome, error) 
 	}
 	var o outcome
 	fillObjects(&o.UnitResult, plan.Result)
+	hideInDiffs(o.Objects, s.hide)
+	boundDiffs(o.Objects)
 	switch {
-	case o.Created+o.Configured+o.Pruned == 0:
+	case o.Created+o.Configured+o.Recreated+o.Pruned == 0:
 		o.Status = Unchanged
 	case !s.x.repo.cfg.Apply.applies():
 		o.Status = Planned
@@ -150,7 +164,7 @@ func (s *manifestSet) apply(ctx context.Context) (outcome, error) {
 		return o, err
 	}
 	o.Status = Unchanged
-	if o.Created+o.Configured+o.Pruned > 0 {
+	if o.Created+o.Configured+o.Recreated+o.Pruned > 0 {
 		o.Status = Applied
 	}
 	return o, nil
@@ -223,9 +237,10 @@ func (s *manifestSet) keepInventory(inv k8s.Inventory) func(*memory) {
 }
 
 func fillObjects(u *UnitResult, result k8s.Result) {
-	u.Created, u.Configured, u.Same, u.Pruned = result.Created, result.Configured, result.Unchanged, result.Pruned
+	u.Created, u.Configured, u.Recreated = result.Created, result.Configured, result.Recreated
+	u.Same, u.Pruned = result.Unchanged, result.Pruned
 	for _, o := range result.Objects {
-		u.Objects = append(u.Objects, ObjectResult{Ref: o.Ref, Action: string(o.Action), Health: string(o.Health), Message: cmp.Or(o.Error, o.Message)})
+		u.Objects = append(u.Objects, ObjectResult{Ref: o.Ref, Action: string(o.Action), Health: string(o.Health), Message: cmp.Or(o.Error, o.Message), Diff: o.Diff})
 	}
 }
 

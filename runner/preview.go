@@ -13,7 +13,6 @@ import (
 
 	"github.com/mooring-iac/mooring/internal/terraform"
 	"github.com/mooring-iac/mooring/internal/terraform/redact"
-	"github.com/mooring-iac/mooring/k8s"
 	"github.com/mooring-iac/mooring/workspace"
 )
 
@@ -27,6 +26,11 @@ type PreviewOptions struct {
 	// are copied, so that the plan is one against what the server has applied.
 	States string
 	Only   func(*workspace.Graph) ([]string, error) // the units to plan, with their dependants; nil is all
+	// Repository is what the server calls the repository: its objects carry that name. "" where it is not known.
+	Repository string
+	// Kubeconfig is a file whose current context is the cluster that every manifest set is compared with, whatever
+	// cluster it names; "" takes Clusters.
+	Kubeconfig string
 
 	// AsPerson gives Terraform the whole environment and the home of the person who
 	// asks, as if they had typed terraform plan; else the allowlist holds.
@@ -84,13 +88,13 @@ func MakePreview(ctx context.Context, opts PreviewOptions) (*Preview, error) {
 	if err := opts.setDefaults(); err != nil {
 		return nil, err
 	}
-	p := &previewer{opts: opts, outputs: map[string]map[string]workspace.Output{}, fresh: map[string]bool{}, preview: &Preview{Logs: map[string]string{}}}
+	p := &previewer{opts: opts, outputs: map[string]map[string]workspace.Output{}, planned: map[string]map[string]workspace.Output{}, fresh: map[string]bool{}, preview: &Preview{Logs: map[string]string{}}}
 	if p.clusters, err = newClusters(opts.Clusters, opts.Version); err != nil {
 		return nil, err
 	}
 	defer p.clusters.close()
 	var names []string
-	if len(opts.Clusters) > 0 {
+	if len(opts.Clusters) > 0 && opts.Kubeconfig == "" {
 		names = p.clusters.names()
 	}
 	if p.graph, err = workspace.NewScanner(workspace.ScannerOptions{Clusters: names}).Scan(ctx, opts.Tree); err != nil {
@@ -146,7 +150,8 @@ type previewer struct {
 	mu      sync.Mutex // guards what follows
 	preview *Preview
 	outputs map[string]map[string]workspace.Output
-	fresh   map[string]bool // units whose state lacks outputs that the plan would make
+	planned map[string]map[string]workspace.Output // by unit: what its outputs will be, known or not
+	fresh   map[string]bool                        // units whose state lacks outputs that the plan would make
 }
 
 func (p *previewer) run(ctx context.Context, ids []string) (*Preview, error) {
@@ -229,7 +234,7 @@ func (p *previewer) unit(ctx context.Context, id string) Status {
 	var log bytes.Buffer
 	result, err := p.look(ctx, u, &log)
 	switch {
-	case errors.Is(err, errNotKnown), errors.Is(err, k8s.ErrUnknownValue):
+	case errors.Is(err, errNotKnown):
 		result.Status, result.Reason = Deferred, err.Error()
 	case err != nil:
 		result.Status, result.Error = Failed, err.Error()
@@ -305,6 +310,7 @@ func (p *previewer) workspace(ctx context.Context, u *workspace.Unit, log io.Wri
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	p.planned[u.ID] = plannedOutputs(plan.JSON, outs)
 	if plan.Changes && missesOutput(u, outs) {
 		// A new output is not in the state yet: nothing can be said of what needs it.
 		p.fresh[u.ID] = true
@@ -330,34 +336,4 @@ func (p *previewer) upstream(id string) (map[string]workspace.Output, bool) {
 	defer p.mu.Unlock()
 	outs, ok := p.outputs[id]
 	return outs, ok
-}
-
-func (p *previewer) manifests(ctx context.Context, u *workspace.Unit) (UnitResult, error) {
-	p.opts.Observe(Event{Unit: u.ID, Phase: PhasePlan})
-	objects, err := renderSet(u, p.opts.Dir, p.upstream)
-	if err != nil {
-		return UnitResult{}, err
-	}
-	cluster, err := p.clusters.connect(u.Cluster)
-	if errors.Is(err, errNoCluster) {
-		result := UnitResult{Status: Unchanged, Notes: []string{"rendered only: no cluster is configured, so what would change there is not known"}}
-		for _, o := range objects {
-			result.Objects = append(result.Objects, ObjectResult{Ref: o.Ref(), Action: "rendered"})
-		}
-		return result, nil
-	}
-	if err != nil {
-		return UnitResult{}, err
-	}
-	plan, err := cluster.Plan(ctx, setOf("plan", u), objects, k8s.Inventory{}, k8s.ApplyOptions{})
-	if err != nil {
-		return UnitResult{}, err
-	}
-	var result UnitResult
-	fillObjects(&result, plan.Result)
-	result.Status = Unchanged
-	if result.Created+result.Configured+result.Pruned > 0 {
-		result.Status = Planned
-	}
-	return result, nil
 }

@@ -1,6 +1,10 @@
 package runner
 
-import "time"
+import (
+	"time"
+
+	"github.com/mooring-iac/mooring/k8s"
+)
 
 // Status is where a run or a unit stands. The words are a contract: they are
 // printed as JSON and never renamed.
@@ -87,6 +91,7 @@ type UnitResult struct {
 	// A manifest set.
 	Created    int            `json:"created"`
 	Configured int            `json:"configured"`
+	Recreated  int            `json:"recreated,omitempty"`
 	Same       int            `json:"unchanged"`
 	Pruned     int            `json:"pruned"`
 	Objects    []ObjectResult `json:"objects,omitempty"`
@@ -100,10 +105,11 @@ type ResourceChange struct {
 
 // ObjectResult is what happened to one Kubernetes object.
 type ObjectResult struct {
-	Ref     string `json:"ref"`    // apps/v1 Deployment web/api
-	Action  string `json:"action"` // created, configured, unchanged, pruned, failed, …
-	Health  string `json:"health,omitempty"`
-	Message string `json:"message,omitempty"`
+	Ref     string    `json:"ref"`    // apps/v1 Deployment web/api
+	Action  string    `json:"action"` // created, configured, unchanged, pruned, failed, …
+	Health  string    `json:"health,omitempty"`
+	Message string    `json:"message,omitempty"`
+	Diff    *k8s.Diff `json:"diff,omitempty"` // of a preview: what would change; no value that is secret
 }
 
 // Unit returns the result of the unit with the id, or nil.

@@ -15,6 +15,7 @@ type Output struct {
 	JSON      json.RawMessage
 	Type      json.RawMessage // Terraform's type as JSON; empty takes the type of the JSON itself
 	Sensitive bool
+	Unknown   bool // a plan will make it: it is there, its value is known only after the apply
 }
 
 // Outputs answers the outputs of a workspace. false means that they are not known
@@ -155,6 +156,13 @@ func outputsValue(id string, outputs Outputs) (cty.Value, error) {
 }
 
 func (o Output) value() (cty.Value, error) {
+	if o.Unknown {
+		v := cty.DynamicVal
+		if o.Sensitive {
+			v = v.Mark(sensitiveMark)
+		}
+		return v, nil
+	}
 	var t cty.Type
 	var err error
 	if len(o.Type) > 0 {

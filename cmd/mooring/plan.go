@@ -17,7 +17,7 @@ import (
 )
 
 func (a *app) planCommand() *cobra.Command {
-	var base, unit, repository string
+	var base, unit, repository, kubeconfig string
 	cmd := &cobra.Command{
 		Use:     "plan [DIR]",
 		GroupID: "repository",
@@ -29,20 +29,25 @@ With a server's configuration, clusters and what Terraform may see of the enviro
 come from it, and states that its data directory keeps are planned against. Without
 one Terraform sees your environment, as if you had typed terraform plan.
 
+Manifests are compared with what is in their cluster, field by field: the clusters are
+the server's, or the one of --kubeconfig. Values of Secrets never show.
+
 Exit: 0 no change, 1 error, 2 changes.`,
 		Example: `  mooring plan
   mooring plan ../infra --base origin/main
   mooring plan --log infra/network         with Terraform's own words
+  mooring plan --kubeconfig ~/.kube/config --repository infra
   mooring plan -o json`,
 		Args:              arguments(0, 1, "[DIR] [--base REF]"),
 		ValidArgsFunction: completeDirectories,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return a.plan(cmd.Context(), directory(args), base, unit, repository)
+			return a.plan(cmd.Context(), directory(args), unit, planned{base, repository, kubeconfig})
 		},
 	}
 	cmd.Flags().StringVar(&base, "base", "", "plan only what differs from this Git revision")
 	cmd.Flags().StringVar(&unit, "log", "", "print Terraform's output of this unit after the report")
 	cmd.Flags().StringVar(&repository, "repository", "", "the repository of the server's configuration that this is a copy of; needed where it has several")
+	cmd.Flags().StringVar(&kubeconfig, "kubeconfig", "", "compare every manifest set with the current context's cluster of this file")
 	return a.withOutput(cmd)
 }
 
@@ -60,8 +65,15 @@ func completeDirectories(_ *cobra.Command, args []string, _ string) ([]cobra.Com
 	return nil, cobra.ShellCompDirectiveFilterDirs
 }
 
-func (a *app) plan(ctx context.Context, dir, base, unit, repository string) error {
-	o, err := a.previewOptions(ctx, dir, base, repository)
+// planned are the flags that say what a working copy is planned against.
+type planned struct {
+	base       string // a Git revision, or ""
+	repository string // the server's name of it, or ""
+	kubeconfig string // a file, or ""
+}
+
+func (a *app) plan(ctx context.Context, dir, unit string, against planned) error {
+	o, err := a.previewOptions(ctx, dir, against)
 	if err != nil {
 		return a.failed(err)
 	}
@@ -128,19 +140,22 @@ func previewVerdict(run *runner.Run) error {
 
 // previewOptions describes the working copy. The server's configuration is used
 // where there is one; only one that was named must be there.
-func (a *app) previewOptions(ctx context.Context, dir, base, repository string) (*runner.PreviewOptions, error) {
+func (a *app) previewOptions(ctx context.Context, dir string, against planned) (*runner.PreviewOptions, error) {
 	tree, err := workspace.WorkingCopy(dir)
 	if err != nil {
 		return nil, err
 	}
-	o := &runner.PreviewOptions{Dir: tree.Dir(), Tree: tree}
+	o := &runner.PreviewOptions{Dir: tree.Dir(), Tree: tree, Repository: against.repository}
 	cfg, err := a.optionalConfig()
 	if err != nil {
 		return nil, err
 	}
 	if cfg != nil {
-		if o.States, err = serverStates(cfg, repository); err != nil {
+		if o.Repository, err = nameOf(cfg, against.repository); err != nil {
 			return nil, err
+		}
+		if o.Repository != "" {
+			o.States = runner.StatesOf(cfg.DataDir, o.Repository)
 		}
 		o.Options = a.options(cfg)
 		o.DataDir, o.Repositories = "", nil
@@ -152,8 +167,13 @@ func (a *app) previewOptions(ctx context.Context, dir, base, repository string) 
 	if o.Skip, err = ignored(tree); err != nil {
 		return nil, err
 	}
-	if base != "" {
-		paths, err := changedSince(ctx, tree.Dir(), base)
+	if o.Kubeconfig = against.kubeconfig; o.Kubeconfig != "" {
+		if _, err := os.Stat(o.Kubeconfig); err != nil {
+			return nil, fmt.Errorf("--kubeconfig: %w", err)
+		}
+	}
+	if against.base != "" {
+		paths, err := changedSince(ctx, tree.Dir(), against.base)
 		if err != nil {
 			return nil, err
 		}
@@ -193,15 +213,15 @@ func (a *app) optionalConfig() (*serverconfig.Config, error) {
 	return cfg, nil
 }
 
-// serverStates is where the server keeps the states that would lie in a checkout
-// of this repository: a plan on the server's machine is one against those.
-func serverStates(cfg *serverconfig.Config, repository string) (string, error) {
+// nameOf is the server's name of this repository: the one asked for, or the only one it has. A plan on the server's
+// machine is one against the states that are kept under that name; "" where it is not known.
+func nameOf(cfg *serverconfig.Config, repository string) (string, error) {
 	if repository == "" && len(cfg.Repositories) == 1 {
-		repository = cfg.Repositories[0].Name
+		return cfg.Repositories[0].Name, nil
 	}
 	for _, r := range cfg.Repositories {
 		if r.Name == repository {
-			return runner.StatesOf(cfg.DataDir, r.Name), nil
+			return repository, nil
 		}
 	}
 	if repository != "" {

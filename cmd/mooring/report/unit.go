@@ -83,6 +83,7 @@ func summary(u *runner.UnitResult) string {
 	if u.Kind == runner.KindManifests {
 		add(u.Created, "created", "to create")
 		add(u.Configured, "configured", "to configure")
+		add(u.Recreated, "recreated", "to recreate")
 		add(u.Pruned, "pruned", "to prune")
 		if u.Same > 0 {
 			parts = append(parts, fmt.Sprintf("%d unchanged", u.Same))
@@ -104,7 +105,7 @@ func sign(action string) (string, color) {
 		return "~", yellow
 	case "delete", "pruned", "deleted":
 		return "-", red
-	case "replace":
+	case "replace", "recreated":
 		return "-/+", red
 	case "read":
 		return "<=", cyan
@@ -139,16 +140,24 @@ func (p *page) objects(u *runner.UnitResult) {
 		show = append(show, o)
 		wide = max(wide, min(columns(CleanLine(o.Ref)), 60))
 	}
-	for i, o := range show {
-		if !p.Full && i == fewChanges {
-			p.line("%s%s", under, p.paint(dim, fmt.Sprintf("… and %d more", len(show)-i)))
-			return
+	shown, cut := 0, 0
+	for _, o := range show {
+		if !p.Full && shown >= fewChanges && o.Action != "pruned" { // what is lost is never cut
+			cut++
+			continue
 		}
+		shown++
 		mark, col := sign(o.Action)
 		p.line("%s", strings.TrimRight(fmt.Sprintf("%s%s %s  %-10s  %s", under, p.paint(col, fmt.Sprintf("%-3s", mark)), pad(CleanLine(o.Ref), wide), CleanLine(o.Action), p.health(o.Health)), " "))
 		if o.Message != "" {
 			p.quote(under+"    ", o.Message)
 		}
+		if p.Full {
+			p.diff(o)
+		}
+	}
+	if cut > 0 {
+		p.line("%s%s", under, p.paint(dim, fmt.Sprintf("… and %d more", cut)))
 	}
 }
 
