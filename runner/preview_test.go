@@ -11,6 +11,15 @@ import (
 // preview plans a working copy with these files against the fixture's states.
 func (f *fixture) preview(files map[string]string, only ...string) *Preview {
 	f.t.Helper()
+	return f.previewWith(files, func(o *PreviewOptions) {
+		if len(only) > 0 {
+			o.Only = func(*workspace.Graph) ([]string, error) { return only, nil }
+		}
+	})
+}
+
+func (f *fixture) previewWith(files map[string]string, set func(*PreviewOptions)) *Preview {
+	f.t.Helper()
 	dir := f.t.TempDir()
 	for name, text := range files {
 		path := filepath.Join(dir, filepath.FromSlash(name))
@@ -26,9 +35,7 @@ func (f *fixture) preview(files map[string]string, only ...string) *Preview {
 		f.t.Fatal(err)
 	}
 	o := PreviewOptions{Dir: tree.Dir(), Tree: tree, States: StatesOf(f.opts.DataDir, "infra")}
-	if len(only) > 0 {
-		o.Only = func(*workspace.Graph) ([]string, error) { return only, nil }
-	}
+	set(&o)
 	p, err := MakePreview(f.t.Context(), o)
 	if err != nil {
 		f.t.Fatal(err)
