@@ -28,8 +28,12 @@ var epochKinds = []kind{
 	{group: "admissionregistration.k8s.io", version: "v1", kind: "ValidatingWebhookConfiguration", resource: "validatingwebhookconfigurations"},
 }
 
-func isDefinition(item Item) bool {
-	return slices.ContainsFunc(epochKinds, func(k kind) bool { return k.group == item.Group && k.kind == item.Kind })
+func groupsOf(items []Item) map[string]bool {
+	groups := map[string]bool{}
+	for _, item := range items {
+		groups[item.Group] = true
+	}
+	return groups
 }
 
 // epoch is a short digest of the server's version, its webhooks and the CRDs of the groups in play. While it stays the

@@ -49,13 +49,13 @@ func (c *Cluster) prepare(ctx context.Context, set Set, objects []Object) (*prep
 		o.Unstructured = o.DeepCopy()
 		strip(o, k)
 		if k.namespaced && o.GetNamespace() == "" {
-			o.SetNamespace(set.namespace())
+			o.SetNamespace(set.Namespace())
 		}
-		if f, twice := first[o.id()]; twice {
+		if f, twice := first[o.ID()]; twice {
 			errs = append(errs, duplicate(o, f))
 			continue
 		}
-		first[o.id()] = o
+		first[o.ID()] = o
 		if err := nameFault(o, k); err != nil {
 			errs = append(errs, objectError(o, err))
 			continue
@@ -83,7 +83,7 @@ func (p *prepared) add(o Object, k kind) error {
 	if err != nil {
 		return fmt.Errorf("encode: %w", err)
 	}
-	d := Desired{Item: Item{ID: o.id(), Version: k.version}, Hash: p.set.hash(body, o.isSecret() || o.sensitive)}
+	d := Desired{Item: Item{ID: o.ID(), Version: k.version}, Hash: p.set.hash(body, o.isSecret() || o.sensitive)}
 	if d.Order, err = orderOf(o, d.Item); err != nil {
 		return err
 	}
@@ -204,7 +204,7 @@ func (c *Cluster) checkSchemas(ctx context.Context, p *prepared, indexes []int, 
 		if doc == nil {
 			continue
 		}
-		if faults := doc.validate(o, observed[o.id()].Found); len(faults) > 0 {
+		if faults := doc.validate(o, observed[o.ID()].Found); len(faults) > 0 {
 			errs = append(errs, objectError(o, &InvalidError{Ref: o.Ref(), File: o.File, Line: o.Line, Fields: faults}))
 		}
 	}

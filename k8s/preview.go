@@ -13,9 +13,6 @@ type ChangePlan struct {
 	Actions []Action // the decisions behind it
 }
 
-// Changes is the number of objects that an apply would create, configure or prune.
-func (p *ChangePlan) Changes() int { return p.Created + p.Configured + p.Recreated + p.Pruned }
-
 // Plan says what Apply would do and changes nothing. Objects that differ are dry-run on the server; those whose
 // namespace or kind the set itself is still to make are reported as created, unseen. The plan is returned beside
 // an error that joins what Apply would refuse, and shows the objects concerned as failed.

@@ -75,7 +75,8 @@ func (s Set) timeout() time.Duration {
 	return s.Timeout
 }
 
-func (s Set) namespace() string {
+// Namespace is where namespaced objects go that name none.
+func (s Set) Namespace() string {
 	if s.DefaultNamespace == "" {
 		return "default"
 	}

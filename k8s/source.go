@@ -17,6 +17,8 @@ type Source struct {
 	Path    string           // repository path of the set, slash-separated: "k8s/apps", or "" or "." for the root
 	Exclude []string         // repository paths below Path that belong to other sets
 	Values  map[string]Value // what each ${name} stands for
+	// Revision names the state of the checkout, for Digest: its commit.
+	Revision string
 }
 
 // Value is one typed value, as Terraform gave it.
@@ -111,7 +113,7 @@ func duplicates(objects []Object) []*SourceError {
 	first := make(map[ID]Object, len(objects))
 	var faults []*SourceError
 	for _, o := range objects {
-		id := o.id()
+		id := o.ID()
 		if f, twice := first[id]; twice {
 			faults = append(faults, duplicate(o, f))
 			continue
