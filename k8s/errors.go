@@ -288,6 +288,9 @@ func temporary(err error) bool {
 		if s.Reason == metav1.StatusReasonConflict {
 			return conflictOf(s, "") == nil
 		}
+		if s.Reason == metav1.StatusReasonForbidden {
+			return strings.Contains(s.Message, "exceeded quota") // what is being deleted may still count
+		}
 		return s.Code >= 500 && !strings.Contains(s.Message, typedPatch)
 	}
 	return isNetwork(err)
