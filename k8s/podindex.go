@@ -141,7 +141,8 @@ func (x *podIndex) endSets(namespace string, since int) {
 }
 
 // worst is the Pod of the workload's own version that is in the worst trouble; nil when none is in any, or when it
-// is not known yet which Pods those are. A Pod of an earlier version that crashes does not fail a rollout.
+// is not known yet which Pods those are. A Pod of an earlier version that crashes does not fail a rollout; but it can
+// hold up a StatefulSet's, which goes from Pod to Pod: that is said where there is nothing better to say.
 func (x *podIndex) worst(w *workload) *podSeen {
 	if !w.current {
 		return nil
@@ -155,10 +156,16 @@ func (x *podIndex) worst(w *workload) *podSeen {
 			}
 		}
 	}
-	var worst *podSeen
+	var worst, earlier *podSeen
 	for owner := range owners {
 		for _, p := range x.of[owner] {
-			if p.trouble.severity == noTrouble || !w.hasRevision(p.labels) {
+			if p.trouble.severity == noTrouble {
+				continue
+			}
+			if !w.hasRevision(p.labels) {
+				if w.id.Kind == "StatefulSet" && (earlier == nil || p.name < earlier.name) {
+					earlier = p
+				}
 				continue
 			}
 			// Of two the same one each time, or messages would flicker.
@@ -167,6 +174,11 @@ func (x *podIndex) worst(w *workload) *podSeen {
 				worst = p
 			}
 		}
+	}
+	if worst == nil && earlier != nil {
+		old := *earlier
+		old.trouble = trouble{severity: waits, text: "of the revision before: " + old.trouble.text}
+		return &old
 	}
 	return worst
 }
