@@ -34,6 +34,7 @@ type waiter struct {
 	mu      sync.Mutex // guards the fields below, and health and message of the results
 	mask    *strings.Replacer
 	said    map[int]string
+	notes   map[int]string          // what the apply had to say of an object
 	work    map[types.UID]*workload // in progress
 	base    map[ID]string           // what a workload says itself
 	pods    *podIndex
@@ -46,10 +47,13 @@ type waiter struct {
 }
 
 func newWaiter(x *execution, ctx context.Context, fail func()) *waiter {
-	w := &waiter{x: x, ctx: ctx, fail: fail, slot: map[ID]int{}, patient: x.c.patience, said: map[int]string{},
+	w := &waiter{x: x, ctx: ctx, fail: fail, slot: map[ID]int{}, patient: x.c.patience, said: map[int]string{}, notes: map[int]string{},
 		work: map[types.UID]*workload{}, base: map[ID]string{}, pods: newPodIndex(), alone: map[types.UID]*podSeen{}, refused: map[types.UID]*refusal{},
 		classes: map[string]bool{}, more: make(chan struct{}, 1)}
-	for _, r := range x.results {
+	for i, r := range x.results {
+		if r.Message != "" {
+			w.notes[i] = r.Message
+		}
 		w.mending = w.mending || r.Action == Created || r.Action == Configured || r.Action == Recreated
 	}
 	return w
@@ -236,6 +240,9 @@ func (w *waiter) end() {
 func (w *waiter) say(i int, h Health, message string) {
 	r := &w.x.results[i]
 	r.Health, r.Message = h, w.clean(message)
+	if h == HealthCurrent && r.Message == "" {
+		r.Message = w.notes[i]
+	}
 	if now := string(h) + "\x00" + r.Message; w.said[i] != now {
 		w.said[i] = now
 		w.x.sink.send(Event{Kind: EventHealth, Ref: r.Ref, Action: r.Action, Health: h, Message: r.Message})
