@@ -63,6 +63,9 @@ func (s Set) refuses(id ID) string {
 	return ""
 }
 
+// Allows tells whether the set may touch an object.
+func (s Set) Allows(id ID) bool { return s.refuses(id) == "" }
+
 func (a Allowance) refuses(id ID) string {
 	if id.Namespace == "" {
 		switch {

@@ -44,7 +44,9 @@ type Cluster struct {
 	base   *Cluster // with the cluster's own credentials; itself where it has those
 	config *rest.Config
 	client *http.Client
-	source string // where the credentials come from, for messages
+	source string   // where the credentials come from, for messages
+	files  []string // what the connection was made of
+	stamp  [32]byte // what they held then
 	rest   rest.Interface
 	now    func() time.Time
 	narrow narrow // lists that are forbidden to the user
@@ -65,11 +67,16 @@ type Cluster struct {
 // Connect reads the configuration and prepares a client. It sends no request. Whether the credentials have
 // expired is for CheckCredentials to say.
 func Connect(cfg ClusterConfig) (*Cluster, error) {
+	before := stampOf([]string{cfg.KubeconfigPath})
 	config, err := restConfig(cfg)
 	if err != nil {
 		return nil, fmt.Errorf("cluster %s: %w", cfg.Name, err)
 	}
-	return connect(cfg, config)
+	c, err := connect(cfg, config)
+	if err == nil && before != stampOf([]string{cfg.KubeconfigPath}) {
+		c.stamp = before // it changed while it was read: stale from the start
+	}
+	return c, err
 }
 
 func connect(cfg ClusterConfig, config *rest.Config) (*Cluster, error) {
@@ -102,6 +109,8 @@ func connect(cfg ClusterConfig, config *rest.Config) (*Cluster, error) {
 	if c.now == nil {
 		c.now = time.Now
 	}
+	c.files = []string{cfg.KubeconfigPath, config.CAFile, config.CertFile, config.KeyFile}
+	c.stamp = stampOf(c.files)
 	return c, c.use(client, cfg.Watch)
 }
 
