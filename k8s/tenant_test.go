@@ -68,6 +68,9 @@ func TestTenantAppliesInItsNamespaceOnly(t *testing.T) {
 	if result.Created != 2 {
 		t.Fatalf("created %d\n%s", result.Created, summary(result))
 	}
+	if slices.Contains(r.sent, "GET /apis") {
+		t.Error("what the cluster serves was asked again, though its own user knew")
+	}
 	if len(acts) != 1 || !acts[r.user()] {
 		t.Errorf("writes were made as %v", acts)
 	}

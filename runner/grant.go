@@ -123,11 +123,15 @@ func matchesUser(pattern, user string) bool {
 		return true
 	}
 	want, have := strings.Split(pattern, ":"), strings.Split(user, ":")
-	return len(want) == len(have) && !slices.ContainsFunc(want, func(w string) bool {
-		h := have[0]
-		have = have[1:]
-		return !k8s.Matches(w, h)
-	})
+	if len(want) != len(have) {
+		return false
+	}
+	for i := range want {
+		if !k8s.Matches(want[i], have[i]) {
+			return false
+		}
+	}
+	return true
 }
 
 // fits is what a wildcard may stand for where it becomes part of a name: a directory

@@ -249,7 +249,7 @@ func (s *manifestSet) remove(ctx context.Context, t task) (outcome, error) {
 	}
 	o.Status, o.gone = Applied, true
 	if n := len(result.Inventory.Items); n > 0 {
-		o.Notes = append(o.Notes, fmt.Sprintf("%s stay in the cluster because they are protected (namespaces, CRDs, volumes): delete them by hand", count(n, "object")))
+		o.Notes = append(o.Notes, fmt.Sprintf("%s stay in the cluster because they are protected (namespaces, CRDs, volumes) or not the set's to touch: delete them by hand", count(n, "object")))
 	}
 	return o, nil
 }
