@@ -129,15 +129,16 @@ func (c *Cluster) use(client *http.Client, watch bool) error {
 	if err != nil {
 		return fmt.Errorf("cluster %s: %w", c.name, err)
 	}
+	if c != c.base {
+		c.watches = newWatches(meta, func() {}) // mostly what is lost to a user is what he may not watch
+		return nil
+	}
 	lost := func() {
-		c.base.mu.Lock()
-		defer c.base.mu.Unlock()
-		c.base.serverVersion = ""
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.serverVersion = ""
 	}
-	c.watches = newWatches(meta, lost)
-	if c == c.base {
-		c.definitionWatches = newWatches(meta, lost)
-	}
+	c.watches, c.definitionWatches = newWatches(meta, lost), newWatches(meta, lost)
 	return nil
 }
 

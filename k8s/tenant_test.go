@@ -258,3 +258,42 @@ func TestImpersonationThatIsNotGranted(t *testing.T) {
 		t.Errorf("error = %v", err)
 	}
 }
+
+// What a tenant holds is found again, though it may list in its namespaces only.
+func TestTenantInventoryIsFoundAgain(t *testing.T) {
+	r, admin := newTenant(t, `{apiGroups: ["*"], resources: ["*"], verbs: ["*"]}`)
+	manifests := configMapIn("NS", "a", "1") + configMapIn("NS-b", "b", "1")
+	r.mustApply(manifests + configMapIn("NS", "left", "1"))
+	r.inv = Inventory{}
+	if result := r.mustApply(manifests); result.Pruned != 1 || len(result.Inventory.Items) != 2 {
+		t.Errorf("result:\n%s", summary(result))
+	}
+	if _, err := admin.metadata(t.Context(), "/api/v1/namespaces/"+r.ns+"/configmaps/left"); !apierrors.IsNotFound(err) {
+		t.Errorf("left: %v", err)
+	}
+}
+
+// A connection that keeps watches serves users who may not watch all namespaces, and ends theirs with its own.
+func TestTenantOnAConnectionThatWatches(t *testing.T) {
+	r, _ := newTenant(t, "")
+	r.watching()
+	base := r.c
+	var err error
+	if r.c, err = base.As(r.user()); err != nil {
+		t.Fatal(err)
+	}
+	if again, _ := base.As(r.user()); again != r.c {
+		t.Error("one user has two connections")
+	}
+	r.mustApply(configMapIn("NS", "a", "1"))
+	r.forgetRequests()
+	result := r.mustApply(configMapIn("NS", "a", "1"))
+	if result.Unchanged != 1 || len(r.writes()) != 0 || len(r.sent) > 1 {
+		t.Errorf("no-op sent %v:\n%s", r.sent, summary(result))
+	}
+	base.Close()
+	if r.c.watches.on() {
+		t.Error("the tenant's watches outlive the connection")
+	}
+	r.mustApply(configMapIn("NS", "a", "2")) // who still works with a connection that was replaced goes on
+}
