@@ -40,8 +40,15 @@ func (c *Cluster) follow(ctx context.Context, k kind, set Set, ids []ID, accept 
 			f.namespace = ""
 		}
 	}
+	if f.isNarrow() {
+		return f.followEach(ctx, set)
+	}
 	err := f.run(ctx)
-	if apierrors.IsForbidden(err) || apierrors.IsMethodNotSupported(err) {
+	switch {
+	case apierrors.IsForbidden(err) && k.namespaced && f.namespace == "":
+		c.narrow.note(k.collection(""))
+		return f.followEach(ctx, set)
+	case apierrors.IsForbidden(err), apierrors.IsMethodNotSupported(err):
 		return f.poll(ctx)
 	}
 	return err

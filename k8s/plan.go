@@ -139,7 +139,10 @@ func fingerprint(hash, managed string) string {
 // leave decides about an object that the set no longer holds. Whatever is not certainly ours is left alone.
 func leave(set Set, label string, item Item, live Live, desiredUIDs map[types.UID]bool) Action {
 	a := Action{Verb: VerbForget, Item: item, Order: Order{Stage: stageOf(item)}, Desired: -1, Live: live}
+	refused := set.refuses(item.ID)
 	switch {
+	case live.Unknown && refused != "":
+		a.Verb, a.Reason = VerbSkip, "it is left alone, not allowed: "+refused
 	case live.Unknown:
 		a.Verb, a.Reason = VerbSkip, "its API service does not answer"
 	case !live.Found:
@@ -152,6 +155,8 @@ func leave(set Set, label string, item Item, live Live, desiredUIDs map[types.UI
 		a.Verb, a.Reason = VerbSkip, live.Undecided
 	case live.Owner != label:
 		a.Reason = "it no longer carries the set's label " + ownerLabel
+	case refused != "":
+		a.Verb, a.Reason = VerbSkip, "it is left alone, not allowed: "+refused
 	case item.UID != "" && live.UID != item.UID && live.Managed == "":
 		a.Reason = "someone else has made it anew"
 	case live.Prune == "disabled":

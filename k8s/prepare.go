@@ -46,10 +46,12 @@ func (c *Cluster) prepare(ctx context.Context, set Set, objects []Object) (*prep
 			errs = append(errs, objectError(o, fmt.Errorf("a %s cannot be applied: the cluster offers only %v for it", o.GetKind(), k.verbs)))
 			continue
 		}
+		written := o
 		o.Unstructured = o.DeepCopy()
 		strip(o, k)
-		if k.namespaced && o.GetNamespace() == "" {
-			o.SetNamespace(set.Namespace())
+		if err := set.place(o, k); err != nil {
+			errs = append(errs, objectError(o, err))
+			continue
 		}
 		if f, twice := first[o.ID()]; twice {
 			errs = append(errs, duplicate(o, f))
@@ -57,6 +59,10 @@ func (c *Cluster) prepare(ctx context.Context, set Set, objects []Object) (*prep
 		}
 		first[o.ID()] = o
 		if err := nameFault(o, k); err != nil {
+			errs = append(errs, objectError(o, err))
+			continue
+		}
+		if err := set.allowanceFault(o, written); err != nil {
 			errs = append(errs, objectError(o, err))
 			continue
 		}

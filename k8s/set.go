@@ -21,8 +21,10 @@ type Set struct {
 	AllowMove        bool          // a person has said yes to leaving behind what the set holds in another cluster
 	// Key makes hashes of Secrets that say nothing about them to who has not got it. Without one, none is kept, and
 	// Secrets are sent with every apply.
-	Key    []byte
-	Health rules.Rules // people's own health rules; they win over the built-in ones
+	Key              []byte
+	Health           rules.Rules // people's own health rules; they win over the built-in ones
+	Allow            []Allowance // what it may touch: all of them must agree; none restricts nothing
+	RequireNamespace bool        // a namespaced object that names no namespace is an error
 }
 
 const (
@@ -86,4 +88,16 @@ func (s Set) Namespace() string {
 		return "default"
 	}
 	return s.DefaultNamespace
+}
+
+// place gives a namespaced object that names no namespace the set's own, unless that is forbidden.
+func (s Set) place(o Object, k kind) error {
+	switch {
+	case !k.namespaced || o.GetNamespace() != "":
+		return nil
+	case s.RequireNamespace:
+		return ErrNoNamespace
+	}
+	o.SetNamespace(s.Namespace())
+	return nil
 }

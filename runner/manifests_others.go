@@ -36,6 +36,10 @@ func (x *execution) wantedHere(ctx context.Context, self *workspace.Unit, wanted
 		if Kind(u.Kind) != KindManifests || u.ID == self.ID || !x.sameCluster(u, self) {
 			continue
 		}
+		set := setOf(x.run.Repository, u)
+		if _, _, err := x.r.clusters.limit(x.run.Repository, u, &set); err != nil {
+			continue // it is refused: what it names stays whose it is
+		}
 		src, _, err := x.source(ctx, u, x.run.Commit)
 		var objects []k8s.Object
 		if err == nil {
@@ -45,14 +49,18 @@ func (x *execution) wantedHere(ctx context.Context, self *workspace.Unit, wanted
 			unclear = errors.Join(unclear, fmt.Errorf("it cannot be said what the set %s wants: %w", u.ID, err))
 			continue
 		}
-		set := setOf(x.run.Repository, u)
 		for _, o := range objects {
 			// Whether a kind is namespaced only the cluster knows: both readings count.
 			id := o.ID()
-			wanted[id] = u.ID
+			readings := []k8s.ID{id}
 			if id.Namespace == "" {
 				id.Namespace = set.Namespace()
-				wanted[id] = u.ID
+				readings = append(readings, id)
+			}
+			for _, id := range readings {
+				if set.Allows(id) {
+					wanted[id] = u.ID
+				}
 			}
 		}
 	}

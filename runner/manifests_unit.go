@@ -33,6 +33,7 @@ func (x *execution) manifests(ctx context.Context, t task) (outcome, error) {
 	if set.source, set.digest, err = x.source(ctx, t.unit, x.run.Commit); err != nil {
 		return outcome{}, err
 	}
+	set.digest = set.cluster.Bound(set.set, set.digest)
 	if result, settled := set.cluster.Settled(ctx, set.set, set.inventory, set.digest); settled {
 		o := outcome{UnitResult: UnitResult{Status: Unchanged}}
 		fillObjects(&o.UnitResult, result)
@@ -76,23 +77,7 @@ func (x *execution) openSet(ctx context.Context, t task, m memory) (*manifestSet
 		}
 	}
 	var err error
-	if u.Kubeconfig {
-		kubeconfig, err := u.KubeconfigFrom(x.upstreamOutputs)
-		if err != nil {
-			return nil, err
-		}
-		var text string
-		if err := json.Unmarshal(kubeconfig.JSON, &text); err != nil {
-			return nil, fmt.Errorf("kubeconfig of %s: the output is no string", u.ID)
-		}
-		if s.cluster, err = k8s.Connect(k8s.ClusterConfig{Name: u.ID, Kubeconfig: []byte(text), Version: x.r.opts.Version}); err != nil {
-			return nil, err
-		}
-		s.close = s.cluster.Close
-		return s, nil
-	}
-	s.close = func() {} // the server's clusters stay connected
-	s.cluster, err = x.r.clusters.connect(u.Cluster)
+	s.cluster, s.close, err = x.r.clusters.reach(x.run.Repository, u, x.upstreamOutputs, &s.set)
 	return s, err
 }
 
@@ -264,7 +249,7 @@ func (s *manifestSet) remove(ctx context.Context, t task) (outcome, error) {
 	}
 	o.Status, o.gone = Applied, true
 	if n := len(result.Inventory.Items); n > 0 {
-		o.Notes = append(o.Notes, fmt.Sprintf("%s stay in the cluster because they are protected (namespaces, CRDs, volumes): delete them by hand", count(n, "object")))
+		o.Notes = append(o.Notes, fmt.Sprintf("%s stay in the cluster because they are protected (namespaces, CRDs, volumes) or not the set's to touch: delete them by hand", count(n, "object")))
 	}
 	return o, nil
 }

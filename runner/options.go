@@ -119,6 +119,10 @@ type ClusterConfig struct {
 	InCluster  bool
 	Default    bool
 	AllowExec  bool // exec plugins of the kubeconfig may run
+
+	Repositories     []string // that may use it; none means all
+	RequireNamespace bool     // nothing goes to the namespace "default" only because nobody named one
+	Allow            []Rule   // what sets may do, the first that covers one; none restricts nothing
 }
 
 func (o *Options) setDefaults() error {

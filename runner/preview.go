@@ -26,7 +26,10 @@ type PreviewOptions struct {
 	// that would lie in its checkout; "" where there is no such server here. They
 	// are copied, so that the plan is one against what the server has applied.
 	States string
-	Only   func(*workspace.Graph) ([]string, error) // the units to plan, with their dependants; nil is all
+	// Repository is the working copy's name in the server's configuration, which decides about clusters; "" where
+	// it is not known, and the working copy is taken for any.
+	Repository string
+	Only       func(*workspace.Graph) ([]string, error) // the units to plan, with their dependants; nil is all
 
 	// AsPerson gives Terraform the whole environment and the home of the person who
 	// asks, as if they had typed terraform plan; else the allowlist holds.
@@ -85,13 +88,13 @@ func MakePreview(ctx context.Context, opts PreviewOptions) (*Preview, error) {
 		return nil, err
 	}
 	p := &previewer{opts: opts, outputs: map[string]map[string]workspace.Output{}, fresh: map[string]bool{}, preview: &Preview{Logs: map[string]string{}}}
-	if p.clusters, err = newClusters(opts.Clusters, opts.Version); err != nil {
+	if p.clusters, err = newClusters(opts.Options); err != nil {
 		return nil, err
 	}
 	defer p.clusters.close()
 	var names []string
 	if len(opts.Clusters) > 0 {
-		names = p.clusters.names()
+		names = p.clusters.names(opts.Repository)
 	}
 	if p.graph, err = workspace.NewScanner(workspace.ScannerOptions{Clusters: names}).Scan(ctx, opts.Tree); err != nil {
 		return nil, err
@@ -338,7 +341,8 @@ func (p *previewer) manifests(ctx context.Context, u *workspace.Unit) (UnitResul
 	if err != nil {
 		return UnitResult{}, err
 	}
-	cluster, err := p.clusters.connect(u.Cluster)
+	set := setOf("plan", u)
+	cluster, done, err := p.clusters.reach(p.opts.Repository, u, p.upstream, &set)
 	if errors.Is(err, errNoCluster) {
 		result := UnitResult{Status: Unchanged, Notes: []string{"rendered only: no cluster is configured, so what would change there is not known"}}
 		for _, o := range objects {
@@ -349,7 +353,8 @@ func (p *previewer) manifests(ctx context.Context, u *workspace.Unit) (UnitResul
 	if err != nil {
 		return UnitResult{}, err
 	}
-	plan, err := cluster.Plan(ctx, setOf("plan", u), objects, k8s.Inventory{}, k8s.ApplyOptions{})
+	defer done()
+	plan, err := cluster.Plan(ctx, set, objects, k8s.Inventory{}, k8s.ApplyOptions{})
 	if err != nil {
 		return UnitResult{}, err
 	}

@@ -110,7 +110,7 @@ func (r *Runner) furnish() error {
 	}); err != nil {
 		return err
 	}
-	if r.clusters, err = newClusters(r.opts.Clusters, r.opts.Version); err != nil {
+	if r.clusters, err = newClusters(r.opts); err != nil {
 		return err
 	}
 	r.counters = newCounters(r)
@@ -175,7 +175,7 @@ func (r *Runner) openRepository(cfg RepositoryConfig) (*repository, error) {
 	host, path := place(cfg.URL)
 	return &repository{
 		cfg: cfg, host: host, path: path, mirror: m,
-		scanner: workspace.NewScanner(workspace.ScannerOptions{Clusters: r.clusters.names()}),
+		scanner: workspace.NewScanner(workspace.ScannerOptions{Clusters: r.clusters.names(cfg.Name)}),
 		wake:    make(chan struct{}, 1),
 	}, nil
 }

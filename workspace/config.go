@@ -36,8 +36,9 @@ var (
 		},
 	}
 	workspaceSchema = schemaOf("dir", "workspace", "var_files", "variables", "auto_apply", "backend_config", "tool", "depends_on")
-	manifestsSchema = schemaOf("path", "values", "cluster", "kubeconfig", "prune", "depends_on", "namespace", "force", "timeout", "on_failure")
-	healthSchema    = schemaOf("healthy", "failed", "message")
+	manifestsSchema = schemaOf("path", "values", "cluster", "kubeconfig", "prune", "depends_on", "namespace", "force", "timeout", "on_failure",
+		"as", "namespaces", "kinds", "cluster_kinds", "require_namespace")
+	healthSchema = schemaOf("healthy", "failed", "message")
 )
 
 func schemaOf(names ...string) *hcl.BodySchema {

@@ -87,7 +87,7 @@ func (l *layout) manifestSet(b *block, id, dir string, match []string) {
 		u.Cluster, diags = stringValue(attr, match)
 		if !diags.HasErrors() && l.scan.opts.Clusters != nil && !slices.Contains(l.scan.opts.Clusters, u.Cluster) {
 			diags = append(diags, fault(attr.Expr.Range(), "Unknown cluster",
-				fmt.Sprintf("The server's configuration offers no cluster %q.%s", u.Cluster, didYouMean(u.Cluster, l.scan.opts.Clusters))))
+				unknownCluster(u.Cluster, l.scan.opts.Clusters)))
 		}
 		return diags
 	})
@@ -128,6 +128,7 @@ func (l *layout) manifestSet(b *block, id, dir string, match []string) {
 		}
 		return nil
 	})
+	l.access(u, take)
 	l.mentioned(u, "values", "outputs")
 	l.mentioned(u, "kubeconfig", "outputs")
 	l.mentioned(u, "depends_on", "depends_on")

@@ -41,6 +41,10 @@ type Unit struct {
 	Timeout    time.Duration // 0 when nothing was said
 	OnFailure  OnFailure     // what becomes of a set that does not get healthy
 	Health     rules.Rules   // those of mooring.hcl, the same for all sets
+	As         string        // whom it wants to act as in the cluster; "" when nothing was said
+	Limits     *Limits       // what it holds itself to; nil for nothing
+
+	RequireNamespace bool // its namespaced objects must name their namespace
 
 	// File and Line are where the unit was declared; "" and 0 for one that was found.
 	File string
@@ -56,6 +60,13 @@ type Unit struct {
 	files    []string // of a manifest set: files outside Path that it uses
 	trees    []string // and directories
 	realPath string   // Path, links followed
+}
+
+// Limits are what a manifest set holds its own objects to, as patterns in which * stands for any characters.
+type Limits struct {
+	Namespaces   []string // nil when nothing was said
+	Kinds        []string // of namespaced objects; nil when nothing was said
+	ClusterKinds []string // of objects that lie in no namespace; nil when nothing was said
 }
 
 // StateIdentity names the place of the workspace's state: backend type, what names

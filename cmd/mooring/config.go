@@ -79,10 +79,23 @@ func (a *app) options(cfg *serverconfig.Config) runner.Options {
 			Env: r.Env, InitEnv: r.InitEnv, PlanEnv: r.PlanEnv, ApplyEnv: r.ApplyEnv, PlanValues: r.PlanValues, ApplyValues: r.ApplyValues,
 		})
 	}
-	for _, c := range cfg.Clusters {
-		o.Clusters = append(o.Clusters, runner.ClusterConfig{Name: c.Name, Kubeconfig: c.Kubeconfig, Context: c.Context, InCluster: c.InCluster, Default: c.Default, AllowExec: c.AllowExec})
-	}
+	o.Clusters = clusterConfigs(cfg)
 	return o
+}
+
+func clusterConfigs(cfg *serverconfig.Config) []runner.ClusterConfig {
+	var all []runner.ClusterConfig
+	for _, c := range cfg.Clusters {
+		cluster := runner.ClusterConfig{
+			Name: c.Name, Kubeconfig: c.Kubeconfig, Context: c.Context, InCluster: c.InCluster, Default: c.Default, AllowExec: c.AllowExec,
+			Repositories: c.Repositories, RequireNamespace: c.RequireNamespace,
+		}
+		for _, r := range c.Allow {
+			cluster.Allow = append(cluster.Allow, runner.Rule(r))
+		}
+		all = append(all, cluster)
+	}
+	return all
 }
 
 // limit says to the runner that the file asks for none: there 0 is the default.

@@ -144,6 +144,7 @@ func (a *app) previewOptions(ctx context.Context, dir, base, repository string) 
 		}
 		o.Options = a.options(cfg)
 		o.DataDir, o.Repositories = "", nil
+		o.Repository = serverRepository(cfg, repository)
 	} else {
 		o.AsPerson = true
 		o.CLIConfig = a.personsCLIConfig()
@@ -193,12 +194,19 @@ func (a *app) optionalConfig() (*serverconfig.Config, error) {
 	return cfg, nil
 }
 
+// serverRepository is the name that a person gave, else that of the only repository
+// there is.
+func serverRepository(cfg *serverconfig.Config, repository string) string {
+	if repository == "" && len(cfg.Repositories) == 1 {
+		return cfg.Repositories[0].Name
+	}
+	return repository
+}
+
 // serverStates is where the server keeps the states that would lie in a checkout
 // of this repository: a plan on the server's machine is one against those.
 func serverStates(cfg *serverconfig.Config, repository string) (string, error) {
-	if repository == "" && len(cfg.Repositories) == 1 {
-		repository = cfg.Repositories[0].Name
-	}
+	repository = serverRepository(cfg, repository)
 	for _, r := range cfg.Repositories {
 		if r.Name == repository {
 			return runner.StatesOf(cfg.DataDir, r.Name), nil

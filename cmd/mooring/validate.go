@@ -17,6 +17,7 @@ import (
 
 	"github.com/mooring-iac/mooring/cmd/mooring/report"
 	"github.com/mooring-iac/mooring/cmd/mooring/serverconfig"
+	"github.com/mooring-iac/mooring/runner"
 	"github.com/mooring-iac/mooring/workspace"
 )
 
@@ -186,6 +187,9 @@ func (v *validation) unit(root string, u *workspace.Unit) {
 	}
 	if u.Kind == workspace.KindManifests {
 		v.manifests(root, u)
+		if v.config != nil && len(v.config.Clusters) > 0 {
+			v.faults(u, runner.CheckCluster(clusterConfigs(v.config), serverRepository(v.config, ""), u))
+		}
 		if v.config != nil && len(v.config.Clusters) == 0 && !u.Kubeconfig {
 			v.add(hcl.DiagWarning, u.File, u.Line, fmt.Sprintf("manifests %s: no cluster is configured: the server's configuration has no cluster block", u.ID))
 		}

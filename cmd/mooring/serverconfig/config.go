@@ -71,16 +71,6 @@ type Forge struct {
 	WebhookSecret string
 }
 
-// Cluster is a Kubernetes cluster that a repository may name.
-type Cluster struct {
-	Name       string
-	Kubeconfig string // path; "" with InCluster
-	Context    string // "" for the kubeconfig's current one
-	InCluster  bool
-	Default    bool // for manifest sets that name none
-	AllowExec  bool // exec plugins in the kubeconfig may run
-}
-
 // The defaults of a file that leaves them out.
 const (
 	DefaultPoll  = 30 * time.Second

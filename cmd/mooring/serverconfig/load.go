@@ -154,6 +154,7 @@ func (d *decoder) root(body hcl.Body) *Config {
 			c.Clusters = append(c.Clusters, cluster)
 		}
 	}
+	d.checkRepositories(c)
 	d.checkShown(listed, c)
 	d.showMirrors(at["cli_config"], c)
 	return c
