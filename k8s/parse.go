@@ -24,6 +24,9 @@ type document struct {
 	typed bool
 	// find gives the line of a scalar that was not parsed from file itself; nil means the node's own line.
 	find func(scalar string) int
+	// chart: a Helm chart rendered it, so its ${names} are text. hidden are the chart's sensitive values.
+	chart  bool
+	hidden *hidden
 }
 
 func (d document) lineOf(n *yaml.Node) int {
