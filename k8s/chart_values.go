@@ -3,6 +3,7 @@ package k8s
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"maps"
 	"slices"
 
@@ -80,6 +81,17 @@ func (r *chartRender) readValuesFile(name string) {
 	if r.faults = append(r.faults, faults...); len(faults) > 0 {
 		return
 	}
+	secret, fault := unseal(name, docs, r.tree.src.Keys)
+	if fault != nil {
+		r.faults = append(r.faults, fault)
+		return
+	}
+	if secret != nil {
+		if data, fault = r.openValues(name, docs, secret); fault != nil {
+			r.faults = append(r.faults, fault)
+			return
+		}
+	}
 	for _, n := range docs {
 		if n.Kind != yaml.MappingNode {
 			r.fault(name, n.Line, "a values file is a mapping, this is a %s", kindName(n))
@@ -93,6 +105,17 @@ func (r *chartRender) readValuesFile(name string) {
 		return
 	}
 	r.values.given = loader.MergeMaps(r.values.given, values)
+}
+
+// openValues is the text of a values file that was encrypted; what was secret in it is noted.
+func (r *chartRender) openValues(name string, docs []*yaml.Node, secret map[*yaml.Node]bool) ([]byte, *SourceError) {
+	for n := range secret {
+		if !r.values.hidden.add("a value of "+name, n.Value) {
+			r.faults = append(r.faults, &SourceError{File: name, Line: n.Line, Message: fmt.Sprintf(
+				"the value is encrypted and shorter than %d characters: whether the chart shows it could not be told. Leave it unencrypted (--encrypted-regex), or lengthen it", minHidden)})
+		}
+	}
+	return encodeNodes(name, docs)
 }
 
 // decodeNodes reads the documents of a YAML file; empty ones are left out.

@@ -228,7 +228,17 @@ func (c *converter) key(n *yaml.Node) (string, bool) {
 func (c *converter) scalar(n *yaml.Node) any {
 	v := c.plain(n)
 	s, isText := v.(string)
+	if c.secret[n] { // left alone: it may hold any text, and an error would show a part of it
+		if c.note == nil && !(c.kind == "Secret" && c.core) {
+			c.fault(n, "%s", secretOnly(c.kind))
+		}
+		c.sensitive = true
+		return v
+	}
 	if !isText || !c.substitute {
+		return v
+	}
+	if c.hidden.in(s) != "" {
 		return v
 	}
 	if generated, ok := c.generatedSecret(s); ok {

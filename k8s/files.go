@@ -10,6 +10,8 @@ import (
 	"slices"
 	"sort"
 	"strings"
+
+	"go.yaml.in/yaml/v3"
 )
 
 // maxFile is the largest manifest file read, in bytes. A cluster refuses objects of more than about 1.5 MB.
@@ -24,7 +26,8 @@ type tree struct {
 	exclude []string
 	src     Source
 	faults  []*SourceError
-	built   bool // kustomize ran
+	built   bool    // kustomize ran
+	hidden  *hidden // what was decrypted for the kustomization that is being built
 }
 
 func (t *tree) fault(file string, line int, message string) {
@@ -143,7 +146,14 @@ func (t *tree) plain(file string) []document {
 		t.fault(file, 0, "read: "+plainFileError(err))
 		return nil
 	}
-	docs, faults := parse(file, data)
+	nodes, fault := parseNodes(file, data)
+	var secret map[*yaml.Node]bool
+	if fault == nil {
+		if secret, fault = unseal(file, nodes, t.src.Keys); fault != nil {
+			nodes = nil
+		}
+	}
+	docs, faults := documents(file, nodes, secret, fault)
 	t.faults = append(t.faults, faults...)
 	return docs
 }

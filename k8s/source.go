@@ -19,6 +19,7 @@ type Source struct {
 	Values  map[string]Value // what each ${name} stands for; of a Helm chart, the values it is given
 	Unknown bool             // not even the names of Values are known yet: a chart cannot be rendered
 	Chart   Chart            // how a Helm chart at Path is rendered; the zero value will do
+	Keys    *Keys            // what opens encrypted files; nil opens none
 }
 
 // Value is one typed value, as Terraform gave it.

@@ -94,11 +94,22 @@ func renderSet(u *workspace.Unit, root string, outs upstreamOutputs) ([]k8s.Obje
 	if err != nil {
 		return nil, err
 	}
-	values := make(map[string]k8s.Value, len(inputs))
+	src := sourceOf(u, root)
 	for name, v := range inputs {
-		values[name] = k8s.Value{JSON: v.JSON, Sensitive: v.Sensitive, Unknown: v.Unknown}
+		src.Values[name] = k8s.Value{JSON: v.JSON, Sensitive: v.Sensitive, Unknown: v.Unknown}
 	}
-	return k8s.Render(k8s.Source{Root: root, Path: u.Path, Exclude: u.Exclude, Values: values})
+	return k8s.Render(src)
+}
+
+// sourceOf is where a set's files lie below root, without any values yet.
+func sourceOf(u *workspace.Unit, root string) k8s.Source {
+	return k8s.Source{
+		Root: root, Path: u.Path, Exclude: u.Exclude, Values: map[string]k8s.Value{},
+		Chart: k8s.Chart{
+			Release: u.Chart.Release, Namespace: u.Namespace, ValuesFiles: u.Chart.ValuesFiles,
+			KubeVersion: u.Chart.KubeVersion, APIVersions: u.Chart.APIVersions, IgnoreHooks: u.Chart.IgnoreHooks,
+		},
+	}
 }
 
 func setOf(repository string, u *workspace.Unit) k8s.Set {

@@ -48,11 +48,12 @@ func (p *pass) preflight(ctx context.Context, ids []string) (release func(), err
 // only the outputs of Terraform would tell is no fault. root is the directory of
 // the checkout or working copy.
 func CheckManifests(root string, u *workspace.Unit) error {
-	src := k8s.Source{Root: root, Path: u.Path, Exclude: u.Exclude, Values: map[string]k8s.Value{}}
+	src := sourceOf(u, root)
 	inputs, err := u.Inputs(func(string) (map[string]workspace.Output, bool) { return nil, false })
 	switch {
 	case errors.Is(err, workspace.ErrInputsUnknown):
 		// Not even the names are known: any will do.
+		src.Unknown = true
 		used, err := k8s.Placeholders(src)
 		if err != nil {
 			return err

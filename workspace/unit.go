@@ -37,6 +37,7 @@ type Unit struct {
 	Force      bool
 	Namespace  string
 	Timeout    time.Duration // 0 when nothing was said
+	Chart      Chart         // of a set that is a Helm chart
 
 	// File and Line are where the unit was declared; "" and 0 for one that was found.
 	File string
@@ -52,6 +53,16 @@ type Unit struct {
 	files    []string // of a manifest set: files outside Path that it uses
 	trees    []string // and directories
 	realPath string   // Path, links followed
+}
+
+// Chart is what a manifests block says of a Helm chart. The zero value is right for
+// any other set.
+type Chart struct {
+	Release     string   // "" when nothing was said
+	ValuesFiles []string // repository paths, in the order in which they are given
+	KubeVersion string   // "" when nothing was said
+	APIVersions []string
+	IgnoreHooks []string
 }
 
 // StateIdentity names the place of the workspace's state: backend type, what names
