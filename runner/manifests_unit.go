@@ -85,16 +85,16 @@ func (x *execution) render(ctx context.Context, t task) ([]k8s.Object, error) {
 	if err != nil {
 		return nil, err
 	}
-	return renderSet(t.unit, tree.Dir, x.upstreamOutputs)
+	return renderSet(t.unit, tree.Dir, x.upstreamOutputs, x.r.keys)
 }
 
 // renderSet makes the objects of a set from the files below root.
-func renderSet(u *workspace.Unit, root string, outs upstreamOutputs) ([]k8s.Object, error) {
+func renderSet(u *workspace.Unit, root string, outs upstreamOutputs, keys *k8s.Keys) ([]k8s.Object, error) {
 	inputs, err := u.Inputs(outs)
 	if err != nil {
 		return nil, err
 	}
-	src := sourceOf(u, root)
+	src := sourceOf(u, root, keys)
 	for name, v := range inputs {
 		src.Values[name] = k8s.Value{JSON: v.JSON, Sensitive: v.Sensitive, Unknown: v.Unknown}
 	}
@@ -102,14 +102,22 @@ func renderSet(u *workspace.Unit, root string, outs upstreamOutputs) ([]k8s.Obje
 }
 
 // sourceOf is where a set's files lie below root, without any values yet.
-func sourceOf(u *workspace.Unit, root string) k8s.Source {
+func sourceOf(u *workspace.Unit, root string, keys *k8s.Keys) k8s.Source {
 	return k8s.Source{
-		Root: root, Path: u.Path, Exclude: u.Exclude, Values: map[string]k8s.Value{},
+		Root: root, Path: u.Path, Exclude: u.Exclude, Values: map[string]k8s.Value{}, Keys: keys,
 		Chart: k8s.Chart{
 			Release: u.Chart.Release, Namespace: u.Namespace, ValuesFiles: u.Chart.ValuesFiles,
 			KubeVersion: u.Chart.KubeVersion, APIVersions: u.Chart.APIVersions, IgnoreHooks: u.Chart.IgnoreHooks,
 		},
 	}
+}
+
+// ReadKeys reads the identities that open encrypted manifests; "" is no file, and no key.
+func ReadKeys(file string) (*k8s.Keys, error) {
+	if file == "" {
+		return k8s.ReadKeys()
+	}
+	return k8s.ReadKeys(file)
 }
 
 func setOf(repository string, u *workspace.Unit) k8s.Set {

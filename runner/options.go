@@ -49,6 +49,9 @@ type Options struct {
 	Keep     KeepOptions
 	KeyFile  string // an age identity file; "" is mooring.key in DataDir, made when absent
 
+	// SopsKeyFile holds age identities that open encrypted manifests; "" is none.
+	SopsKeyFile string
+
 	Repositories []RepositoryConfig
 	Clusters     []ClusterConfig
 }

@@ -68,6 +68,7 @@ func (a *app) options(cfg *serverconfig.Config) runner.Options {
 		MinFree:     cfg.MinFree,
 		Keep:        runner.KeepOptions{Runs: cfg.Keep.Runs, Age: cfg.Keep.Age, Size: cfg.Keep.Size},
 		KeyFile:     cfg.KeyFile,
+		SopsKeyFile: cfg.Sops.AgeKeyFile,
 		ReleasesURL: cfg.Terraform.ReleasesURL,
 		ReleasesKey: cfg.Terraform.PublicKey,
 	}
