@@ -45,7 +45,7 @@ func (l *layout) chart(b *block, u *Unit, match []string) {
 		return diags
 	})
 	take("values_files", func(attr *hcl.Attribute) hcl.Diagnostics {
-		u.Chart.ValuesFiles = l.files(attr, u.Path, match, "values file")
+		u.Chart.ValuesFiles = l.paths(attr, u.Path, match, "values file", func(string) {})
 		return nil
 	})
 	take("kube_version", func(attr *hcl.Attribute) (diags hcl.Diagnostics) {
