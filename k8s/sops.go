@@ -4,7 +4,6 @@ import (
 	"crypto/hmac"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"go.yaml.in/yaml/v3"
@@ -26,59 +25,6 @@ type sopsMetadata struct {
 	MAC           string     `yaml:"mac"`
 	OnlyEncrypted bool       `yaml:"mac_only_encrypted"`
 	sopsRules     `yaml:",inline"`
-}
-
-// sopsKeys are keys of which each opens the file by itself.
-type sopsKeys struct {
-	Age []struct {
-		Recipient string `yaml:"recipient"`
-		Enc       string `yaml:"enc"`
-	} `yaml:"age"`
-	KMS []struct {
-		ARN string `yaml:"arn"`
-	} `yaml:"kms"`
-	GCP []struct {
-		ID string `yaml:"resource_id"`
-	} `yaml:"gcp_kms"`
-	Azure []struct {
-		Name string `yaml:"name"`
-	} `yaml:"azure_kv"`
-	Vault []struct {
-		Name string `yaml:"key_name"`
-	} `yaml:"hc_vault"`
-	HC []struct {
-		ID string `yaml:"key_id"`
-	} `yaml:"hckms"`
-	PGP []struct {
-		Fingerprint string `yaml:"fp"`
-	} `yaml:"pgp"`
-}
-
-// names lists the keys for a person.
-func (k sopsKeys) names() string {
-	var names []string
-	for _, a := range k.Age {
-		names = append(names, "age "+a.Recipient)
-	}
-	for _, a := range k.KMS {
-		names = append(names, "AWS KMS "+a.ARN)
-	}
-	for _, a := range k.GCP {
-		names = append(names, "GCP KMS "+a.ID)
-	}
-	for _, a := range k.Azure {
-		names = append(names, "Azure Key Vault "+a.Name)
-	}
-	for _, a := range k.Vault {
-		names = append(names, "Vault "+a.Name)
-	}
-	for _, a := range k.HC {
-		names = append(names, "HuaweiCloud KMS "+a.ID)
-	}
-	for _, a := range k.PGP {
-		names = append(names, "PGP "+a.Fingerprint)
-	}
-	return strings.Join(names, ", ")
 }
 
 // sealed is the metadata node of a document that SOPS encrypted, or nil.

@@ -112,14 +112,6 @@ func sourceOf(u *workspace.Unit, root string, keys *k8s.Keys) k8s.Source {
 	}
 }
 
-// ReadKeys reads the identities that open encrypted manifests; "" is no file, and no key.
-func ReadKeys(file string) (*k8s.Keys, error) {
-	if file == "" {
-		return k8s.ReadKeys()
-	}
-	return k8s.ReadKeys(file)
-}
-
 func setOf(repository string, u *workspace.Unit) k8s.Set {
 	return k8s.Set{ID: repository + "/" + u.ID, DefaultNamespace: u.Namespace, Prune: u.Prune, Force: u.Force, Timeout: u.Timeout}
 }

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/mooring-iac/mooring/internal/terraform/redact"
+	"github.com/mooring-iac/mooring/k8s"
 	"github.com/mooring-iac/mooring/policies"
 )
 
@@ -49,8 +50,7 @@ type Options struct {
 	Keep     KeepOptions
 	KeyFile  string // an age identity file; "" is mooring.key in DataDir, made when absent
 
-	// SopsKeyFile holds age identities that open encrypted manifests; "" is none.
-	SopsKeyFile string
+	Keys k8s.KeyConfig // what opens encrypted manifests
 
 	Repositories []RepositoryConfig
 	Clusters     []ClusterConfig

@@ -89,7 +89,7 @@ func MakePreview(ctx context.Context, opts PreviewOptions) (*Preview, error) {
 		return nil, err
 	}
 	defer p.clusters.close()
-	if p.keys, err = ReadKeys(opts.SopsKeyFile); err != nil {
+	if p.keys, err = k8s.ReadKeys(opts.Keys); err != nil {
 		return nil, err
 	}
 	var names []string

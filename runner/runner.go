@@ -115,7 +115,7 @@ func (r *Runner) furnish() error {
 	if r.clusters, err = newClusters(r.opts.Clusters, r.opts.Version); err != nil {
 		return err
 	}
-	if r.keys, err = ReadKeys(r.opts.SopsKeyFile); err != nil {
+	if r.keys, err = k8s.ReadKeys(r.opts.Keys); err != nil {
 		return err
 	}
 	r.counters = newCounters(r)

@@ -101,21 +101,21 @@ func TestEncryptedManifestsNeedTheServersKey(t *testing.T) {
 	if err := CheckManifests(dir, u, nil); err != nil {
 		t.Errorf("without a server's configuration nobody knows its keys: %v", err)
 	}
-	none, err := ReadKeys("")
+	none, err := k8s.ReadKeys(k8s.KeyConfig{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	if err := CheckManifests(dir, u, none); !errors.Is(err, k8s.ErrNoKey) {
 		t.Errorf("a server without a key: %v", err)
 	}
-	keys, err := ReadKeys("../k8s/testdata/sops/key.txt")
+	keys, err := k8s.ReadKeys(k8s.KeyConfig{AgeKeyFile: "../k8s/testdata/sops/key.txt"})
 	if err != nil {
 		t.Fatal(err)
 	}
 	if err := CheckManifests(dir, u, keys); err != nil {
 		t.Error(err)
 	}
-	if _, err := ReadKeys(filepath.Join(dir, "mooring.hcl")); err == nil {
+	if _, err := k8s.ReadKeys(k8s.KeyConfig{AgeKeyFile: filepath.Join(dir, "mooring.hcl")}); err == nil {
 		t.Error("a file that holds no key was taken")
 	}
 }

@@ -32,7 +32,7 @@ func (v *validation) keys() (*k8s.Keys, error) {
 	if v.config == nil {
 		return nil, nil
 	}
-	return runner.ReadKeys(v.config.Sops.AgeKeyFile)
+	return k8s.ReadKeys(keyConfig(v.config.Sops))
 }
 
 // faults adds each fault of a render.

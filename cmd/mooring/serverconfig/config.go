@@ -31,7 +31,9 @@ type Config struct {
 
 // Sops says what opens files in repositories that SOPS encrypted.
 type Sops struct {
-	AgeKeyFile string // age identities, absolute; "" opens none
+	AgeKeyFile string   // age identities, absolute; "" is none
+	KeyService string   // unix socket of a sops keyservice, absolute; "" is none
+	Keys       []string // what the key service may be asked for
 }
 
 // Terraform says where Terraform comes from.

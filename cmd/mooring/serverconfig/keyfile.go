@@ -13,14 +13,25 @@ func (d *decoder) keyFile(a *hcl.Attribute) string {
 	return d.ageKeyFile(a, "opens every saved plan", ", or leave key_file out: Mooring then makes its own in data_dir")
 }
 
-var sopsSchema = attributes("age_key_file")
+var sopsSchema = attributes("age_key_file", "key_service", "keys")
 
 func (d *decoder) sops(b *hcl.Block) Sops {
 	at := d.single(b, sopsSchema)
-	if b != nil && at["age_key_file"] == nil {
-		d.fail(b.DefRange, "No key", "A sops block names the file of an age identity: age_key_file = \"…\".")
+	s := Sops{
+		AgeKeyFile: d.ageKeyFile(at["age_key_file"], "opens every encrypted file", ""),
+		KeyService: d.path(at["key_service"]),
+		Keys:       d.list(at["keys"]),
 	}
-	return Sops{AgeKeyFile: d.ageKeyFile(at["age_key_file"], "opens every encrypted file", "")}
+	switch {
+	case b == nil:
+	case at["age_key_file"] == nil && at["key_service"] == nil:
+		d.fail(b.DefRange, "No key", "A sops block names the file of an age identity, age_key_file = \"…\", or the unix socket of a `sops keyservice`, key_service = \"…\".")
+	case at["key_service"] != nil && at["keys"] == nil:
+		d.fail(at["key_service"].Range, "Any key", "The key service has credentials, and a file in a repository may name any key at any address: keys = [\"arn:…\"] lists what it may be asked for.")
+	case at["key_service"] == nil && at["keys"] != nil:
+		d.fail(at["keys"].Range, "No key service", "keys lists what a key service may be asked for, and none is named: key_service = \"…\".")
+	}
+	return s
 }
 
 // ageKeyFile is the path of an age identity that nobody but its owner can read. The

@@ -24,6 +24,8 @@ func TestSopsKey(t *testing.T) {
 		{`age_key_file = "text"`, "holds no age identity"},
 		{`age_key_file = "none"`, "age_key_file: "},
 		{fmt.Sprintf("age_key_file = %q", id.String()), "is the path of a file that holds the key, not the key itself"},
+		{`key_service = "sock"`, "keys = [\"arn:…\"] lists what it may be asked for"},
+		{"age_key_file = \"key\"\nkeys = [\"a\"]", "No key service"},
 		{``, "A sops block names the file of an age identity"},
 	} {
 		c, files, diags := Parse(filepath.Join(dir, "server.hcl"), []byte("data_dir = \"d\"\nsops {\n"+tt.block+"\n}\n"), noEnv)
