@@ -85,7 +85,7 @@ func TestApplyRepairsWhatOthersRemoved(t *testing.T) {
 func TestApplyNamespaceAndContents(t *testing.T) {
 	r := newRig(t)
 	manifests := "---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: a, namespace: NS-own}\n---\napiVersion: v1\nkind: Namespace\nmetadata: {name: NS-own}\n"
-	plan, err := r.c.Plan(t.Context(), r.set, r.render(manifests), r.inv)
+	plan, err := r.c.Plan(t.Context(), r.set, r.render(manifests), r.inv, ApplyOptions{})
 	if err != nil || plan.Created != 2 || plan.Changes() != 2 {
 		t.Errorf("plan: %v\n%s", err, summary(plan.Result))
 	}

@@ -9,11 +9,9 @@ import (
 
 // What Helm's annotations mean, and the ones that stand for them here.
 const (
-	helmHook     = "helm.sh/hook"
-	helmWeight   = "helm.sh/hook-weight"
-	helmPolicy   = "helm.sh/resource-policy"
-	hookAnnotate = "mooring.dev/hook"
-	waveAnnotate = "mooring.dev/wave"
+	helmHook   = "helm.sh/hook"
+	helmWeight = "helm.sh/hook-weight"
+	helmPolicy = "helm.sh/resource-policy"
 )
 
 // mapHook turns Helm's annotations on an object into Mooring's. False leaves the object out.
@@ -49,11 +47,14 @@ func (r *chartRender) mapHook(d document) bool {
 		r.fault(d.file, d.line, "the hook %s of %s %s would run before and after the set; leave one of them out with ignore_hooks", hooks, scalarAt(d.node, "kind"), scalarAt(d.node, "metadata", "name"))
 		return false
 	}
+	if kind := scalarAt(d.node, "kind"); when["before"] && (kind == "CustomResourceDefinition" || kind == "Namespace") {
+		return true // sent before any hook as it is
+	}
 	for w := range when {
-		setKey(annotations, hookAnnotate, w)
+		setKey(annotations, hookAnnotation, w)
 	}
 	if weight := scalarAt(annotations, helmWeight); weight != "" && len(when) > 0 {
-		setKey(annotations, waveAnnotate, weight)
+		setKey(annotations, waveAnnotation, weight)
 	}
 	return len(when) > 0
 }

@@ -236,6 +236,7 @@ func TestChartHooks(t *testing.T) {
 	src := checkout(t, "-- c/Chart.yaml --\napiVersion: v2\nname: top\nversion: 1.0.0\n-- c/templates/x.yaml --\n"+
 		hooked("Job", "migrate", `helm.sh/hook: "pre-install, pre-upgrade", helm.sh/hook-weight: "-5"`)+
 		hooked("Job", "announce", `helm.sh/hook: post-upgrade`)+
+		hooked("Namespace", "early", `helm.sh/hook: pre-install`)+
 		hooked("Pod", "try", `helm.sh/hook: test`)+
 		hooked("Job", "bye", `helm.sh/hook: pre-delete`)+
 		hooked("PersistentVolumeClaim", "data", `helm.sh/resource-policy: keep`), "c")
@@ -249,8 +250,9 @@ func TestChartHooks(t *testing.T) {
 		got[o.GetName()] = o.GetAnnotations()
 	}
 	want := map[string]map[string]string{
-		"migrate":  {helmHook: "pre-install, pre-upgrade", helmWeight: "-5", hookAnnotate: "before", waveAnnotate: "-5"},
-		"announce": {helmHook: "post-upgrade", hookAnnotate: "after"},
+		"migrate":  {helmHook: "pre-install, pre-upgrade", helmWeight: "-5", hookAnnotation: "before", waveAnnotation: "-5"},
+		"early":    {helmHook: "pre-install"},
+		"announce": {helmHook: "post-upgrade", hookAnnotation: "after"},
 		"data":     {helmPolicy: "keep", pruneAnnotation: "disabled"},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {

@@ -30,37 +30,42 @@ type rig struct {
 	fault  func(*http.Request) (*http.Response, error) // answers instead of the server, unless it returns nil, nil
 	mu     sync.Mutex                                  // guards sent
 	sent   []string                                    // "PATCH /api/v1/…" of every request, dry-runs marked
+	now    time.Time                                   // of the clock of a connection that watches
 }
 
 func newRig(t *testing.T) *rig {
 	t.Helper()
 	t.Parallel()
+	return newLoneRig(t)
+}
+
+// newLoneRig is newRig for a test that counts requests to the last: while it runs, no other one changes webhooks or CRDs.
+func newLoneRig(t *testing.T) *rig {
+	t.Helper()
 	running := parts.ClusterForTest(t)
 	name := strings.ToLower(strings.NewReplacer("/", "-", "_", "-").Replace(t.Name()))
 	r := &rig{T: t, ns: name[:min(len(name), 50)], set: Set{ID: "test/" + name, Prune: true, Timeout: 30 * time.Second}}
 	r.set.DefaultNamespace = r.ns
-	cfg := ClusterConfig{Name: "test", KubeconfigPath: running.Kubeconfig, Version: "test"}
-	config, err := restConfig(cfg)
-	if err != nil {
-		t.Fatal(err)
-	}
-	config.Wrap(func(next http.RoundTripper) http.RoundTripper {
-		return roundTripper(func(req *http.Request) (*http.Response, error) {
-			r.note(req)
-			if r.fault != nil {
-				if answer, err := r.fault(req); answer != nil || err != nil {
-					return answer, err
-				}
-			}
-			return next.RoundTrip(req)
-		})
-	})
-	if r.c, err = connect(cfg, config); err != nil {
+	var err error
+	if r.c, err = Connect(ClusterConfig{Name: "test", KubeconfigPath: running.Kubeconfig, Version: "test", Wrap: r.counting}); err != nil {
 		t.Fatal(err)
 	}
 	r.create("v1", "Namespace", fmt.Sprintf("metadata: {name: %s}", r.ns))
 	r.sent = nil
 	return r
+}
+
+// counting notes every request, and lets the test answer it.
+func (r *rig) counting(next http.RoundTripper) http.RoundTripper {
+	return roundTripper(func(req *http.Request) (*http.Response, error) {
+		r.note(req)
+		if r.fault != nil {
+			if answer, err := r.fault(req); answer != nil || err != nil {
+				return answer, err
+			}
+		}
+		return next.RoundTrip(req)
+	})
 }
 
 type roundTripper func(*http.Request) (*http.Response, error)

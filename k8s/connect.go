@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/http"
 	"sync"
 	"time"
 
@@ -13,6 +14,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/runtime/serializer"
 	utilnet "k8s.io/apimachinery/pkg/util/net"
+	"k8s.io/client-go/metadata"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
@@ -28,6 +30,11 @@ type ClusterConfig struct {
 	InCluster      bool   // the service account of the Pod this runs in
 	AllowExec      bool   // credential programs are allowed in KubeconfigPath
 	Version        string // of Mooring, for the user agent
+	// Watch keeps a watch of metadata for each kind that sets have objects of: for a connection that stays.
+	Watch bool
+	// Wrap goes around what sends requests; nil is nothing.
+	Wrap func(http.RoundTripper) http.RoundTripper
+	Now  func() time.Time // nil is the machine's clock
 }
 
 // Cluster is a connection to one cluster. It is safe for concurrent use and keeps what it learned about the
@@ -36,10 +43,16 @@ type Cluster struct {
 	name string
 	host string
 	rest rest.Interface
+	now  func() time.Time
 
-	mu      sync.Mutex            // guards the fields below
-	kinds   *kinds                // nil: not asked yet
-	schemas map[string]*schemaDoc // by group version
+	watches           *watches // of what carries our label; nil: a look is a list
+	definitionWatches *watches // of epochKinds
+
+	mu            sync.Mutex            // guards the fields below
+	kinds         *kinds                // nil: not asked yet
+	schemas       map[string]*schemaDoc // by group version
+	serverVersion string                // "": not asked yet
+	identity      string                // of the cluster; "": not asked yet
 }
 
 // Connect reads the configuration and prepares a client. It sends no request.
@@ -68,11 +81,31 @@ func connect(cfg ClusterConfig, config *rest.Config) (*Cluster, error) {
 	config.ContentType = runtime.ContentTypeJSON
 	config.AcceptContentTypes = runtime.ContentTypeJSON
 	config.NegotiatedSerializer = serializer.NewCodecFactory(scheme).WithoutConversion()
+	if cfg.Wrap != nil {
+		config.Wrap(cfg.Wrap)
+	}
 	client, err := rest.RESTClientFor(config)
 	if err != nil {
 		return nil, fmt.Errorf("cluster %s: %w", cfg.Name, err)
 	}
-	return &Cluster{name: cfg.Name, host: config.Host, rest: client, schemas: map[string]*schemaDoc{}}, nil
+	c := &Cluster{name: cfg.Name, host: config.Host, rest: client, now: cfg.Now, schemas: map[string]*schemaDoc{}}
+	if c.now == nil {
+		c.now = time.Now
+	}
+	if cfg.Watch {
+		// The same connections carry requests and watches.
+		meta, err := metadata.NewForConfigAndClient(metadata.ConfigFor(config), client.Client)
+		if err != nil {
+			return nil, fmt.Errorf("cluster %s: %w", cfg.Name, err)
+		}
+		lost := func() {
+			c.mu.Lock()
+			defer c.mu.Unlock()
+			c.serverVersion = ""
+		}
+		c.watches, c.definitionWatches = newWatches(meta, lost), newWatches(meta, lost)
+	}
+	return c, nil
 }
 
 func restConfig(cfg ClusterConfig) (*rest.Config, error) {
@@ -160,8 +193,12 @@ func (c *Cluster) wrap(err error) error {
 	return err
 }
 
-// Close drops idle connections. The Cluster may still be used.
+// Close ends the watches and drops idle connections.
 func (c *Cluster) Close() {
+	if c.watches != nil {
+		c.watches.stop()
+		c.definitionWatches.stop()
+	}
 	if client, ok := c.rest.(*rest.RESTClient); ok && client.Client != nil {
 		utilnet.CloseIdleConnectionsFor(client.Client.Transport)
 	}

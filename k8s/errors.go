@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"slices"
 	"strings"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -30,6 +31,12 @@ var (
 	ErrUnhealthy   = errors.New("not healthy")
 	ErrUnknownKind = errors.New("the cluster does not know this kind")
 	ErrNotPruned   = errors.New("not all objects are gone")
+	// ErrHeldElsewhere is in the error of an object that two sets want.
+	ErrHeldElsewhere = errors.New("held by another set")
+	// ErrPruneHeld says that all was done but a prune that Set.AllowPrune has to allow.
+	ErrPruneHeld = errors.New("a large prune waits")
+	// ErrOtherCluster says that the set holds objects in another cluster, which Set.AllowMove would leave behind.
+	ErrOtherCluster = errors.New("the set is in another cluster")
 )
 
 // ConflictError says that other managers own fields that the set wants to change.
@@ -49,6 +56,8 @@ type FieldError struct {
 	Path    string // spec.containers[0].image
 	Line    int    // in the object's file; 0 when not known
 	Message string // never a value of a Secret
+	// Immutable tells that the field of an object that exists cannot be changed.
+	Immutable bool
 }
 
 // InvalidError says what the cluster's schema, or the server itself, finds wrong with an object.
@@ -57,6 +66,8 @@ type InvalidError struct {
 	File   string
 	Line   int
 	Fields []FieldError
+	// Webhook tells that an admission webhook said so, not the API server itself.
+	Webhook bool
 }
 
 func (e *InvalidError) Error() string {
@@ -215,15 +226,23 @@ func managerOf(message string) string {
 }
 
 func invalidOf(s metav1.Status, ref string, secret bool) *InvalidError {
-	e := &InvalidError{Ref: ref}
+	e := &InvalidError{Ref: ref, Webhook: strings.HasPrefix(s.Message, "admission webhook ")}
 	for _, cause := range s.Details.Causes {
 		message := cause.Message
+		fixed := isImmutable(cause)
 		if secret {
 			message = secretCause(cause.Type)
 		}
-		e.Fields = append(e.Fields, FieldError{Path: cause.Field, Message: message})
+		e.Fields = append(e.Fields, FieldError{Path: cause.Field, Message: message, Immutable: fixed})
 	}
 	return e
+}
+
+// isImmutable reads whether a field cannot be changed. The API has no code for it: these are the words of its own validation.
+func isImmutable(cause metav1.StatusCause) bool {
+	return slices.ContainsFunc([]string{"immutable", "updates to ", "may not change", "may not be changed", "cannot be changed"}, func(words string) bool {
+		return strings.Contains(cause.Message, words)
+	})
 }
 
 // typedPatch is how the server begins to say that an object cannot be merged at all (a list that names a key
@@ -268,6 +287,9 @@ func temporary(err error) bool {
 		s := status.Status()
 		if s.Reason == metav1.StatusReasonConflict {
 			return conflictOf(s, "") == nil
+		}
+		if s.Reason == metav1.StatusReasonForbidden {
+			return strings.Contains(s.Message, "exceeded quota") // what is being deleted may still count
 		}
 		return s.Code >= 500 && !strings.Contains(s.Message, typedPatch)
 	}

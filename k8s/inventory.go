@@ -3,6 +3,7 @@ package k8s
 import (
 	"cmp"
 	"slices"
+	"time"
 
 	"k8s.io/apimachinery/pkg/types"
 )
@@ -23,6 +24,8 @@ type Item struct {
 	// Applied is a fingerprint of what was sent and of what the server then recorded as ours. Equal on both
 	// sides means that an apply would change nothing. Empty: not known.
 	Applied string `json:"applied,omitempty"`
+	// Healthy tells that it was Current when the set was last waited for, and has not been sent since.
+	Healthy bool `json:"healthy,omitempty"`
 }
 
 // Ref names the item as reports do.
@@ -35,14 +38,21 @@ func (i Item) apiVersion() string {
 	return i.Group + "/" + i.Version
 }
 
-// Inventory is what a set put into one cluster, sorted by identity. The zero value is an empty one.
+// Inventory is what a set put into one cluster, sorted by identity. The zero value is that of a set that nothing is known of.
 type Inventory struct {
-	Items []Item `json:"items"`
+	Items   []Item `json:"items"`
+	Cluster string `json:"cluster,omitempty"` // identity of the cluster; "" where it may not be asked
+	// Verified is when every object was last compared with what the server itself makes of it, and Epoch what the
+	// server was then.
+	Verified time.Time `json:"verified,omitzero"`
+	Epoch    string    `json:"epoch,omitempty"`
+	// Source is the digest of what was rendered, where all of it was applied and healthy.
+	Source string `json:"source,omitempty"`
 }
 
-// newInventory sorts items and keeps the last of equal ones.
-func newInventory(items map[ID]Item) Inventory {
-	inv := Inventory{Items: make([]Item, 0, len(items))}
+// with is the inventory with other items.
+func (inv Inventory) with(items map[ID]Item) Inventory {
+	inv.Items = make([]Item, 0, len(items))
 	for _, item := range items {
 		inv.Items = append(inv.Items, item)
 	}

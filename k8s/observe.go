@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"errors"
+	"maps"
 	"net/http"
 	"net/url"
 	"slices"
@@ -16,16 +17,16 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// observe looks at what the plan needs to know: one LIST of metadata for each kind in play, filtered by the set's
-// label, and one GET for what such a list cannot show: inventory items that have lost the label, and the
-// Namespaces and CRDs whose absence decides what can be checked before the first write.
+// observe looks at what the plan needs to know: what of each kind in play carries the set's label, from the watch
+// of the kind or else by a LIST of metadata, and one GET for what that cannot show: inventory items that have lost
+// the label, and the Namespaces and CRDs whose absence decides what can be checked before the first write.
 func (c *Cluster) observe(ctx context.Context, p *prepared, inv Inventory) (map[ID]Live, error) {
-	seen := newObserved(p.set)
+	seen := newObserved(p, inv)
 	group, gctx := errgroup.WithContext(ctx)
 	group.SetLimit(parallel)
 	for _, scope := range scopesInPlay(p, inv) {
 		if !scope.kind.fresh {
-			group.Go(func() error { return c.list(gctx, scope, p.set, seen) })
+			group.Go(func() error { return c.sight(gctx, scope, seen) })
 		}
 	}
 	if err := group.Wait(); err != nil {
@@ -33,7 +34,6 @@ func (c *Cluster) observe(ctx context.Context, p *prepared, inv Inventory) (map[
 	}
 	group, gctx = errgroup.WithContext(ctx)
 	group.SetLimit(parallel)
-	wanted := map[ID]bool{}
 	lookUp := func(id ID, k kind, known bool) {
 		switch {
 		case !known && slices.Contains(p.kinds.stale, id.Group):
@@ -41,25 +41,33 @@ func (c *Cluster) observe(ctx context.Context, p *prepared, inv Inventory) (map[
 		case !known || k.fresh:
 			seen.put(id, Live{})
 		case !seen.has(id):
-			group.Go(func() error { return c.look(gctx, id, k, wanted[id], seen) })
+			group.Go(func() error { return c.look(gctx, id, k, seen) })
 		}
 	}
-	for _, d := range p.desired {
-		wanted[d.Item.ID] = true
-	}
 	for i, d := range p.desired {
-		if s := stageOf(d.Item); s == stageCRD || s == stageNamespace || seen.unlisted(p.kind[i]) {
+		if d.Order.Phase == PhaseGround || seen.unlisted(p.kind[i]) {
 			lookUp(d.Item.ID, p.kind[i], true)
 		}
 	}
 	for _, item := range inv.Items {
-		if !wanted[item.ID] {
+		if !seen.desired[item.ID] {
 			k, known := p.kinds.of(item)
 			lookUp(item.ID, k, known)
 		}
 	}
 	err := group.Wait()
 	return seen.live, err
+}
+
+// sight finds what of a kind carries the set's label, and who has what the set wants.
+func (c *Cluster) sight(ctx context.Context, where scope, seen *observed) error {
+	if c.watches.on() && slices.Contains(where.kind.verbs, "watch") {
+		if all, err := c.watches.look(ctx, where.kind, ownerLabel, seen.matters); err == nil {
+			seen.take(all)
+			return nil
+		}
+	}
+	return c.list(ctx, where, seen)
 }
 
 // scope is where to list a kind: in one namespace, when all its objects are there, which a tenant may do and which
@@ -104,20 +112,45 @@ func scopesInPlay(p *prepared, inv Inventory) []scope {
 
 // observed collects what several goroutines see.
 type observed struct {
-	set       Set
+	label   string
+	desired map[ID]bool
+	held    map[ID]bool     // by the inventory
+	news    map[string]bool // collections that the set wants something new in: whose it is now matters
+
 	mu        sync.Mutex // guards live and forbidden
 	live      map[ID]Live
 	forbidden map[string]bool // collections that may not be listed: their objects are looked up one by one
 }
 
-func newObserved(set Set) *observed {
-	return &observed{set: set, live: map[ID]Live{}, forbidden: map[string]bool{}}
+func newObserved(p *prepared, inv Inventory) *observed {
+	s := &observed{label: p.set.label(), desired: map[ID]bool{}, held: map[ID]bool{}, news: map[string]bool{}, live: map[ID]Live{}, forbidden: map[string]bool{}}
+	for _, item := range inv.Items {
+		s.held[item.ID] = true
+	}
+	for i, d := range p.desired {
+		s.desired[d.Item.ID] = true
+		if !s.held[d.Item.ID] {
+			s.news[p.kind[i].collection("")] = true
+		}
+	}
+	return s
+}
+
+// matters tells whether an object with the owner label is of interest to the set.
+func (s *observed) matters(id ID, live Live) bool {
+	return live.Owner == s.label || s.desired[id] || s.held[id]
 }
 
 func (s *observed) put(id ID, l Live) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.live[id] = l
+}
+
+func (s *observed) take(all map[ID]Live) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	maps.Copy(s.live, all)
 }
 
 func (s *observed) has(id ID) bool {
@@ -133,10 +166,13 @@ func (s *observed) unlisted(k kind) bool {
 	return s.forbidden[k.collection("")]
 }
 
-// list reads the metadata of all objects of a kind that carry the set's label, page by page.
-func (c *Cluster) list(ctx context.Context, where scope, set Set, seen *observed) error {
+// list reads the metadata of all objects of a kind that carry the set's label, or that of any set, page by page.
+func (c *Cluster) list(ctx context.Context, where scope, seen *observed) error {
 	k := where.kind
-	params := map[string]string{"labelSelector": ownerLabel + "=" + set.label(), "limit": "500"}
+	params := map[string]string{"labelSelector": ownerLabel, "limit": "500"}
+	if !seen.news[k.collection("")] {
+		params["labelSelector"] += "=" + seen.label
+	}
 	for {
 		a, err := c.send(ctx, request{verb: http.MethodGet, path: where.address(), accept: acceptList, params: params})
 		switch {
@@ -156,7 +192,9 @@ func (c *Cluster) list(ctx context.Context, where scope, set Set, seen *observed
 		}
 		for i := range page.Items {
 			m := &page.Items[i]
-			seen.put(ID{Group: k.group, Kind: k.kind, Namespace: m.Namespace, Name: m.Name}, liveOf(m, set))
+			if id, live := (ID{Group: k.group, Kind: k.kind, Namespace: m.Namespace, Name: m.Name}), liveOf(m); seen.matters(id, live) {
+				seen.put(id, live)
+			}
 		}
 		if page.Continue == "" {
 			return nil
@@ -166,25 +204,25 @@ func (c *Cluster) list(ctx context.Context, where scope, set Set, seen *observed
 }
 
 // look reads the metadata of one object.
-func (c *Cluster) look(ctx context.Context, id ID, k kind, desired bool, seen *observed) error {
+func (c *Cluster) look(ctx context.Context, id ID, k kind, seen *observed) error {
 	m, err := c.metadata(ctx, k.object(id.Namespace, url.PathEscape(id.Name)))
 	switch {
 	case apierrors.IsNotFound(err):
 		seen.put(id, Live{})
 		return nil
-	case desired && apierrors.IsForbidden(err):
+	case seen.desired[id] && apierrors.IsForbidden(err):
 		return nil // the apply itself says what may not be done
 	case err != nil:
 		item := Item{ID: id, Version: k.version}
 		return &ObjectError{Ref: item.Ref(), Err: c.wrap(explain(err, item.Ref(), k.isSecret()))}
 	}
-	seen.put(id, liveOf(m, seen.set))
+	seen.put(id, liveOf(m))
 	return nil
 }
 
-func liveOf(m *metav1.PartialObjectMetadata, set Set) Live {
+func liveOf(m *metav1.PartialObjectMetadata) Live {
 	return Live{
-		Found: true, UID: m.UID, ResourceVersion: m.ResourceVersion, Ours: m.Labels[ownerLabel] == set.label(),
+		Found: true, UID: m.UID, ResourceVersion: m.ResourceVersion, Generation: m.Generation, Owner: m.Labels[ownerLabel],
 		Managed: managedDigest(m.ManagedFields), Deleting: m.DeletionTimestamp != nil, Finalizers: m.Finalizers,
 		Prune: m.Annotations[pruneAnnotation],
 	}

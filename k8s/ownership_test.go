@@ -28,7 +28,7 @@ func TestApplyNamesConflicts(t *testing.T) {
 	if got := r.get("v1", "ConfigMap", "a").Object["data"].(map[string]any)["k"]; got != "mine" {
 		t.Errorf("k = %v: somebody's edit was overwritten", got)
 	}
-	if plan, err := r.c.Plan(t.Context(), r.set, r.render(configMap("a", "k: new, l: w")), r.inv); !errors.As(err, &conflict) || plan.Failed != 1 {
+	if plan, err := r.c.Plan(t.Context(), r.set, r.render(configMap("a", "k: new, l: w")), r.inv, ApplyOptions{}); !errors.As(err, &conflict) || plan.Failed != 1 {
 		t.Errorf("plan: %v\n%s", err, summary(plan.Result))
 	}
 	r.set.Force = true
@@ -43,7 +43,7 @@ func TestApplyAdoptsWhatKubectlMade(t *testing.T) {
 			r := newRig(t)
 			r.kubectl(configMap("a", "k: v, l: w, m: x"), args...)
 			uid := r.get("v1", "ConfigMap", "a").GetUID()
-			plan, err := r.c.Plan(t.Context(), r.set, r.render(configMap("a", "k: new, l: w")), r.inv)
+			plan, err := r.c.Plan(t.Context(), r.set, r.render(configMap("a", "k: new, l: w")), r.inv, ApplyOptions{})
 			if err != nil || plan.Configured != 1 {
 				t.Errorf("plan: %v\n%s", err, summary(plan.Result))
 			}
@@ -165,7 +165,7 @@ spec:
   validationActions: [Deny]
   matchResources: {namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: NS}}}`)
 	r.await("the policy in force", func() bool {
-		_, err := r.c.Plan(r.Context(), r.set, r.render(configMap("x", "bad: probe")), Inventory{})
+		_, err := r.c.Plan(r.Context(), r.set, r.render(configMap("x", "bad: probe")), Inventory{}, ApplyOptions{})
 		return err != nil
 	})
 	r.mustApply(configMap("good", "k: v") + configMap("old", "k: v"))

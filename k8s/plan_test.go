@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/types"
 )
 
@@ -17,7 +18,10 @@ func ofKind(group, kind, name string) Item {
 	return Item{ID: ID{Group: group, Kind: kind, Name: name}, Version: "v1", UID: types.UID("uid-" + name)}
 }
 
-func ours(i Item) Live { return Live{Found: true, Ours: true, UID: i.UID, Managed: "m"} }
+// label is that of the set without a name, which these tables plan for.
+var label = Set{}.label()
+
+func ours(i Item) Live { return Live{Found: true, Owner: label, UID: i.UID, Managed: "m"} }
 
 func TestPlanDecides(t *testing.T) {
 	a := cm("a")
@@ -31,19 +35,19 @@ func TestPlanDecides(t *testing.T) {
 		want    string
 	}{
 		{name: "new", desired: []Desired{{Item: a, Hash: "h"}}, want: "apply a"},
-		{name: "as applied", desired: []Desired{{a, "h"}}, live: map[ID]Live{a.ID: ours(a)}, inv: []Item{a}, want: "keep a"},
-		{name: "manifest changed", desired: []Desired{{a, "h2"}}, live: map[ID]Live{a.ID: ours(a)}, inv: []Item{a}, want: "apply a"},
-		{name: "a field edited by others", desired: []Desired{{a, "h"}}, live: map[ID]Live{a.ID: with(ours(a), func(l *Live) { l.Managed = "n" })}, inv: []Item{a}, want: "apply a"},
-		{name: "made anew by others", desired: []Desired{{a, "h"}}, live: map[ID]Live{a.ID: with(ours(a), func(l *Live) { l.UID = "other" })}, inv: []Item{a}, want: "apply a"},
-		{name: "label lost", desired: []Desired{{a, "h"}}, live: map[ID]Live{a.ID: with(ours(a), func(l *Live) { l.Ours = false })}, inv: []Item{a}, want: "apply a"},
-		{name: "not in the inventory", desired: []Desired{{a, "h"}}, live: map[ID]Live{a.ID: ours(a)}, want: "apply a"},
-		{name: "a Secret, of which no hash is kept", desired: []Desired{{a, ""}}, live: map[ID]Live{a.ID: ours(a)}, inv: []Item{a}, want: "apply a"},
-		{name: "being deleted", desired: []Desired{{a, "h"}}, live: map[ID]Live{a.ID: with(ours(a), func(l *Live) { l.Deleting = true })}, inv: []Item{a}, want: "apply a"},
+		{name: "as applied", desired: []Desired{{Item: a, Hash: "h"}}, live: map[ID]Live{a.ID: ours(a)}, inv: []Item{a}, want: "keep a"},
+		{name: "manifest changed", desired: []Desired{{Item: a, Hash: "h2"}}, live: map[ID]Live{a.ID: ours(a)}, inv: []Item{a}, want: "apply a"},
+		{name: "a field edited by others", desired: []Desired{{Item: a, Hash: "h"}}, live: map[ID]Live{a.ID: with(ours(a), func(l *Live) { l.Managed = "n" })}, inv: []Item{a}, want: "apply a"},
+		{name: "made anew by others", desired: []Desired{{Item: a, Hash: "h"}}, live: map[ID]Live{a.ID: with(ours(a), func(l *Live) { l.UID = "other" })}, inv: []Item{a}, want: "apply a"},
+		{name: "label lost", desired: []Desired{{Item: a, Hash: "h"}}, live: map[ID]Live{a.ID: with(ours(a), func(l *Live) { l.Owner = "" })}, inv: []Item{a}, want: "apply a"},
+		{name: "not in the inventory", desired: []Desired{{Item: a, Hash: "h"}}, live: map[ID]Live{a.ID: ours(a)}, want: "apply a"},
+		{name: "a Secret, of which no hash is kept", desired: []Desired{{Item: a}}, live: map[ID]Live{a.ID: ours(a)}, inv: []Item{a}, want: "apply a"},
+		{name: "being deleted", desired: []Desired{{Item: a, Hash: "h"}}, live: map[ID]Live{a.ID: with(ours(a), func(l *Live) { l.Deleting = true })}, inv: []Item{a}, want: "apply a"},
 		{name: "left the set", set: Set{Prune: true}, live: map[ID]Live{a.ID: ours(a)}, inv: []Item{a}, want: "delete a"},
 		{name: "left, pruning off", live: map[ID]Live{a.ID: ours(a)}, inv: []Item{a}, want: "skip a: pruning is off for this set"},
 		{name: "left, already gone", set: Set{Prune: true}, live: map[ID]Live{a.ID: {}}, inv: []Item{a}, want: "forget a: already gone"},
-		{name: "left, label lost", set: Set{Prune: true}, live: map[ID]Live{a.ID: with(ours(a), func(l *Live) { l.Ours = false })}, inv: []Item{a}, want: "forget a: it no longer carries the set's label mooring.dev/set"},
-		{name: "left, made anew by others", set: Set{Prune: true}, live: map[ID]Live{a.ID: {Found: true, Ours: true, UID: "other"}}, inv: []Item{a}, want: "forget a: someone else has made it anew"},
+		{name: "left, label lost", set: Set{Prune: true}, live: map[ID]Live{a.ID: with(ours(a), func(l *Live) { l.Owner = "" })}, inv: []Item{a}, want: "forget a: it no longer carries the set's label mooring.dev/set"},
+		{name: "left, made anew by others", set: Set{Prune: true}, live: map[ID]Live{a.ID: {Found: true, Owner: label, UID: "other"}}, inv: []Item{a}, want: "forget a: someone else has made it anew"},
 		{name: "left, made anew by a run that could not say so", set: Set{Prune: true}, live: map[ID]Live{a.ID: with(ours(a), func(l *Live) { l.UID = "other" })}, inv: []Item{a}, want: "delete a"},
 		{name: "left, UID not known yet", set: Set{Prune: true}, live: map[ID]Live{a.ID: ours(a)}, inv: []Item{{ID: a.ID, Version: "v1"}}, want: "delete a"},
 		{name: "left, annotated", set: Set{Prune: true}, live: map[ID]Live{a.ID: with(ours(a), func(l *Live) { l.Prune = "disabled" })}, inv: []Item{a}, want: "skip a: it is annotated mooring.dev/prune: disabled"},
@@ -51,7 +55,7 @@ func TestPlanDecides(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			var got []string
-			for _, act := range Plan(tt.set, tt.desired, tt.live, Inventory{Items: tt.inv}) {
+			for _, act := range Plan(tt.set, tt.desired, Observed{Live: tt.live}, Inventory{Items: tt.inv}) {
 				line := fmt.Sprintf("%s %s", act.Verb, act.Item.Name)
 				if act.Reason != "" {
 					line += ": " + act.Reason
@@ -70,11 +74,11 @@ func TestPlanProtectsKinds(t *testing.T) {
 		ofKind("apiextensions.k8s.io", "CustomResourceDefinition", "d")} {
 		live := ours(item)
 		inv := Inventory{Items: []Item{item}}
-		if got := Plan(Set{Prune: true}, nil, map[ID]Live{item.ID: live}, inv)[0].Verb; got != VerbSkip {
+		if got := Plan(Set{Prune: true}, nil, Observed{Live: map[ID]Live{item.ID: live}}, inv)[0].Verb; got != VerbSkip {
 			t.Errorf("%s: %s", item.Kind, got)
 		}
 		live.Prune = "enabled"
-		if got := Plan(Set{Prune: true}, nil, map[ID]Live{item.ID: live}, inv)[0].Verb; got != VerbDelete {
+		if got := Plan(Set{Prune: true}, nil, Observed{Live: map[ID]Live{item.ID: live}}, inv)[0].Verb; got != VerbDelete {
 			t.Errorf("%s, annotated: %s", item.Kind, got)
 		}
 	}
@@ -83,8 +87,8 @@ func TestPlanProtectsKinds(t *testing.T) {
 func TestPlanSparesOneObjectInTwoGroups(t *testing.T) {
 	old := Item{ID: ID{Group: "extensions", Kind: "Ingress", Namespace: "x", Name: "i"}, Version: "v1beta1", UID: "u"}
 	now := Item{ID: ID{Group: "networking.k8s.io", Kind: "Ingress", Namespace: "x", Name: "i"}, Version: "v1"}
-	live := Live{Found: true, Ours: true, UID: "u", Managed: "m"}
-	actions := Plan(Set{Prune: true}, []Desired{{now, "h"}}, map[ID]Live{old.ID: live, now.ID: live}, Inventory{Items: []Item{old}})
+	live := Live{Found: true, Owner: label, UID: "u", Managed: "m"}
+	actions := Plan(Set{Prune: true}, []Desired{{Item: now, Hash: "h"}}, Observed{Live: map[ID]Live{old.ID: live, now.ID: live}}, Inventory{Items: []Item{old}})
 	if actions[0].Verb != VerbApply || actions[1].Verb != VerbForget {
 		t.Errorf("%v", actions)
 	}
@@ -100,7 +104,11 @@ func TestPlanOrder(t *testing.T) {
 	var desired []Desired
 	live := map[ID]Live{}
 	for _, i := range items {
-		desired = append(desired, Desired{i, "h"})
+		order, err := orderOf(Object{Unstructured: &unstructured.Unstructured{}}, i)
+		if err != nil {
+			t.Fatal(err)
+		}
+		desired = append(desired, Desired{Item: i, Hash: "h", Order: order})
 		l := ours(i)
 		l.Prune = "enabled"
 		live[i.ID] = l
@@ -112,11 +120,11 @@ func TestPlanOrder(t *testing.T) {
 		return names
 	}
 	want := []string{"crd", "ns", "role", "config", "thing", "web", "hook"}
-	if diff := cmp.Diff(want, order(Plan(Set{}, desired, nil, Inventory{}))); diff != "" {
+	if diff := cmp.Diff(want, order(Plan(Set{}, desired, Observed{}, Inventory{}))); diff != "" {
 		t.Error(diff)
 	}
 	want = []string{"hook", "web", "thing", "config", "role", "ns", "crd"}
-	if diff := cmp.Diff(want, order(Plan(Set{Prune: true}, nil, live, Inventory{Items: items}))); diff != "" {
+	if diff := cmp.Diff(want, order(Plan(Set{Prune: true}, nil, Observed{Live: live}, Inventory{Items: items}))); diff != "" {
 		t.Error(diff)
 	}
 }

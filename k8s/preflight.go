@@ -36,7 +36,7 @@ func (x *execution) preflight(ctx context.Context) error {
 	group.SetLimit(parallel)
 	for _, i := range changed {
 		group.Go(func() error {
-			_, errs[i] = x.c.dryRun(gctx, x.p, x.actions[i].Desired)
+			_, errs[i] = x.dryRun(gctx, i)
 			return nil
 		})
 	}
@@ -61,12 +61,23 @@ func (x *execution) isFresh(a Action) bool {
 		return true
 	}
 	ns := ID{Kind: "Namespace", Name: a.Item.Namespace}
-	live, looked := x.live[ns]
+	live, looked := x.observed.Live[ns]
 	return a.Item.Namespace != "" && looked && !live.Found && x.wants(ns)
 }
 
 func (x *execution) wants(id ID) bool {
 	return slices.ContainsFunc(x.p.desired, func(d Desired) bool { return d.Item.ID == id })
+}
+
+// dryRun asks the server about one action. An object that cannot be changed and may be made anew turns its action into that.
+func (x *execution) dryRun(ctx context.Context, i int) (*answer, error) {
+	a := &x.actions[i]
+	dry, err := x.c.dryRun(ctx, x.p, a.Desired)
+	if reason := x.recreatable(a.Desired, err); reason != "" {
+		a.Verb, a.Reason = VerbRecreate, reason
+		return nil, nil
+	}
+	return dry, err
 }
 
 // dryRun asks the server what an apply would do; nil when it would be accepted. What an apply settles by

@@ -2,15 +2,14 @@ package k8s
 
 import (
 	"context"
-	"crypto/sha256"
 	"encoding/base64"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
 	"strings"
 
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/util/validation"
 )
 
@@ -50,13 +49,13 @@ func (c *Cluster) prepare(ctx context.Context, set Set, objects []Object) (*prep
 		o.Unstructured = o.DeepCopy()
 		strip(o, k)
 		if k.namespaced && o.GetNamespace() == "" {
-			o.SetNamespace(set.namespace())
+			o.SetNamespace(set.Namespace())
 		}
-		if f, twice := first[o.id()]; twice {
+		if f, twice := first[o.ID()]; twice {
 			errs = append(errs, duplicate(o, f))
 			continue
 		}
-		first[o.id()] = o
+		first[o.ID()] = o
 		if err := nameFault(o, k); err != nil {
 			errs = append(errs, objectError(o, err))
 			continue
@@ -84,11 +83,11 @@ func (p *prepared) add(o Object, k kind) error {
 	if err != nil {
 		return fmt.Errorf("encode: %w", err)
 	}
-	d := Desired{Item: Item{ID: o.id(), Version: k.version}}
-	if !o.isSecret() { // a short hash of a weak password would give it away
-		sum := sha256.Sum256(body)
-		d.Hash = hex.EncodeToString(sum[:12])
+	d := Desired{Item: Item{ID: o.ID(), Version: k.version}, Hash: p.set.hash(body, o.isSecret() || o.sensitive)}
+	if d.Order, err = orderOf(o, d.Item); err != nil {
+		return err
 	}
+	_, d.Expires, _ = unstructured.NestedFieldNoCopy(o.Object, "spec", "ttlSecondsAfterFinished")
 	p.objects, p.desired = append(p.objects, o), append(p.desired, d)
 	p.kind, p.body = append(p.kind, k), append(p.body, body)
 	return nil
@@ -205,7 +204,7 @@ func (c *Cluster) checkSchemas(ctx context.Context, p *prepared, indexes []int, 
 		if doc == nil {
 			continue
 		}
-		if faults := doc.validate(o, observed[o.id()].Found); len(faults) > 0 {
+		if faults := doc.validate(o, observed[o.ID()].Found); len(faults) > 0 {
 			errs = append(errs, objectError(o, &InvalidError{Ref: o.Ref(), File: o.File, Line: o.Line, Fields: faults}))
 		}
 	}

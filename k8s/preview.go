@@ -13,14 +13,12 @@ type ChangePlan struct {
 	Actions []Action // the decisions behind it
 }
 
-// Changes is the number of objects that an apply would create, configure or prune.
-func (p *ChangePlan) Changes() int { return p.Created + p.Configured + p.Pruned }
-
 // Plan says what Apply would do and changes nothing. Objects that differ are dry-run on the server; those whose
 // namespace or kind the set itself is still to make are reported as created, unseen. The plan is returned beside
 // an error that joins what Apply would refuse, and shows the objects concerned as failed.
-func (c *Cluster) Plan(ctx context.Context, set Set, desired []Object, inv Inventory) (*ChangePlan, error) {
-	x, err := c.begin(ctx, set, desired, inv, ApplyOptions{})
+func (c *Cluster) Plan(ctx context.Context, set Set, desired []Object, inv Inventory, opts ApplyOptions) (*ChangePlan, error) {
+	opts.Save = nil
+	x, err := c.begin(ctx, set, desired, inv, opts)
 	plan := &ChangePlan{Actions: x.actions}
 	if err != nil {
 		plan.Result = x.markFailed(err)
@@ -33,14 +31,19 @@ func (c *Cluster) Plan(ctx context.Context, set Set, desired []Object, inv Inven
 		r := &x.results[i]
 		r.Message = a.Reason
 		switch {
-		case a.Verb == VerbDelete:
+		case a.Verb == VerbDelete, a.Verb == VerbHold:
 			r.Action = Pruned
+		case a.Verb == VerbRecreate:
+			r.Action = Recreated
 		case a.Verb == VerbApply && x.isFresh(a):
 			r.Action = Created
 		case a.Verb == VerbApply:
 			group.Go(func() error {
-				dry, err := c.dryRun(gctx, x.p, a.Desired)
-				if err == nil {
+				dry, err := x.dryRun(gctx, i)
+				switch {
+				case err == nil && x.actions[i].Verb == VerbRecreate:
+					r.Action, r.Message = Recreated, x.actions[i].Reason
+				case err == nil:
 					r.Action, err = c.wouldChange(gctx, x.p, a.Desired, dry)
 				}
 				if err != nil {

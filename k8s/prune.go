@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"net/url"
 	"strings"
 
 	"golang.org/x/sync/errgroup"
@@ -24,7 +23,7 @@ func (x *execution) prune(ctx context.Context) error {
 	for stage := stages - 1; stage >= 0; stage-- {
 		var doomed []int
 		for i, a := range x.actions {
-			if a.Verb == VerbDelete && a.Stage == stage {
+			if a.Verb == VerbDelete && a.Order.Stage == stage {
 				doomed = append(doomed, i)
 			}
 		}
@@ -85,7 +84,11 @@ func (x *execution) deleteOne(ctx context.Context, i int) (pending bool, err err
 	if !ok {
 		return false, nil
 	}
-	uid := a.Live.UID
+	return x.c.remove(ctx, k, a.Item, a.Live.UID)
+}
+
+// remove asks for the deletion of one object, if it still is the one with the UID.
+func (c *Cluster) remove(ctx context.Context, k kind, item Item, uid types.UID) (pending bool, err error) {
 	body, err := json.Marshal(map[string]any{
 		"apiVersion": "v1", "kind": "DeleteOptions", "propagationPolicy": "Background",
 		"preconditions": map[string]types.UID{"uid": uid},
@@ -93,15 +96,14 @@ func (x *execution) deleteOne(ctx context.Context, i int) (pending bool, err err
 	if err != nil {
 		return false, err
 	}
-	answer, err := x.c.send(ctx, request{verb: http.MethodDelete, path: k.object(a.Item.Namespace, url.PathEscape(a.Item.Name)),
-		accept: acceptObject, body: body})
+	answer, err := c.send(ctx, request{verb: http.MethodDelete, path: k.address(item.ID), accept: acceptObject, body: body})
 	switch {
 	case apierrors.IsNotFound(err):
 		return false, nil
 	case apierrors.IsConflict(err):
 		return false, fmt.Errorf("%w: someone has made it anew in the meantime, or changes it just now", ErrNotPruned)
 	case err != nil:
-		return false, x.c.wrap(explain(err, a.Item.Ref(), k.isSecret()))
+		return false, c.wrap(explain(err, item.Ref(), k.isSecret()))
 	}
 	var gone struct {
 		Kind   string `json:"kind"`

@@ -12,7 +12,7 @@ func TestPrune(t *testing.T) {
 	r := newRig(t)
 	r.mustApply(configMap("a", "k: v") + configMap("b", "k: v") + deployment("web", ""))
 	r.saves = nil
-	plan, err := r.c.Plan(t.Context(), r.set, r.render(configMap("a", "k: v")), r.inv)
+	plan, err := r.c.Plan(t.Context(), r.set, r.render(configMap("a", "k: v")), r.inv, ApplyOptions{})
 	if err != nil || plan.Pruned != 2 || plan.Unchanged != 1 || r.get("v1", "ConfigMap", "b") == nil {
 		t.Errorf("plan: %v\n%s", err, summary(plan.Result))
 	}
@@ -50,7 +50,7 @@ func TestEmptyRenderPrunesNothing(t *testing.T) {
 	if !errors.Is(err, ErrEmptyRender) || len(r.writes()) != 0 || len(result.Inventory.Items) != 1 {
 		t.Errorf("error = %v, writes %v", err, r.writes())
 	}
-	if _, err := r.c.Plan(t.Context(), r.set, nil, r.inv); !errors.Is(err, ErrEmptyRender) {
+	if _, err := r.c.Plan(t.Context(), r.set, nil, r.inv, ApplyOptions{}); !errors.Is(err, ErrEmptyRender) {
 		t.Errorf("plan: %v", err)
 	}
 	if r.get("v1", "ConfigMap", "a") == nil {

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"math/rand/v2"
 	"net/http"
+	"net/url"
 	"strings"
 	"time"
 
@@ -121,6 +122,9 @@ func (k kind) collection(namespace string) string {
 	}
 	return b.String() + "/" + k.resource
 }
+
+// address is where one object is.
+func (k kind) address(id ID) string { return k.object(id.Namespace, url.PathEscape(id.Name)) }
 
 // object is the address of one object.
 func (k kind) object(namespace, name string) string { return k.collection(namespace) + "/" + name }

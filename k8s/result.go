@@ -9,6 +9,7 @@ type ObjectAction string
 const (
 	Created    ObjectAction = "created"
 	Configured ObjectAction = "configured" // it was there and has changed
+	Recreated  ObjectAction = "recreated"  // deleted and made again
 	Unchanged  ObjectAction = "unchanged"
 	Pruned     ObjectAction = "pruned"  // no longer in the set; its deletion was seen
 	Skipped    ObjectAction = "skipped" // left alone for the reason in Message
@@ -47,21 +48,27 @@ type Result struct {
 	Inventory  Inventory      `json:"inventory"`
 	Created    int            `json:"created"`
 	Configured int            `json:"configured"`
+	Recreated  int            `json:"recreated,omitempty"`
 	Unchanged  int            `json:"unchanged"`
 	Pruned     int            `json:"pruned"`
 	Skipped    int            `json:"skipped"`
 	Failed     int            `json:"failed"`
 }
 
+// Changes is the number of objects that were created, configured, recreated or pruned, or would be.
+func (r *Result) Changes() int { return r.Created + r.Configured + r.Recreated + r.Pruned }
+
 // count sums the objects up.
 func (r *Result) count() {
-	r.Created, r.Configured, r.Unchanged, r.Pruned, r.Skipped, r.Failed = 0, 0, 0, 0, 0, 0
+	r.Created, r.Configured, r.Recreated, r.Unchanged, r.Pruned, r.Skipped, r.Failed = 0, 0, 0, 0, 0, 0, 0
 	for _, o := range r.Objects {
 		switch o.Action {
 		case Created:
 			r.Created++
 		case Configured:
 			r.Configured++
+		case Recreated:
+			r.Recreated++
 		case Unchanged:
 			r.Unchanged++
 		case Pruned:
@@ -92,13 +99,19 @@ const (
 	EventHealth EventKind = "health" // an object's health has changed
 )
 
-// ApplyOptions are the callbacks of Apply and Delete. Each may be nil, and is called by one goroutine at a time.
+// ApplyOptions are the callbacks of Plan, Apply and Delete. Each may be nil, and is called by one goroutine at a time.
 type ApplyOptions struct {
 	// Save stores the inventory. It is called before the first write, with everything the set holds or is
 	// about to hold, and again at the end with what it does hold; neither time when that is what the caller
 	// has stored already. An error before the first write ends the call with nothing written.
 	Save   func(Inventory) error
 	Events func(Event)
+	// Elsewhere names another set that wants an object now, or "". It is asked about objects that leave the set, and about
+	// desired ones that carry another set's label: what another set wants is not pruned, and two sets cannot hold the same.
+	// nil: no other set wants anything.
+	Elsewhere func(ID) (string, error)
+	// Source is the digest of what was rendered (Source.Digest); it goes into the inventory when all of it is applied and healthy.
+	Source string
 }
 
 // sink calls Events one at a time.

@@ -1,6 +1,7 @@
 package k8s
 
 import (
+	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/hex"
 	"strings"
@@ -14,6 +15,11 @@ type Set struct {
 	Prune            bool          // delete what the set no longer holds
 	Timeout          time.Duration // how long to wait for health, and for deletions; 0 means 5 minutes
 	Force            bool          // take fields over from any other manager
+	AllowPrune       bool          // a person has said yes to pruning a large share of the set
+	AllowMove        bool          // a person has said yes to leaving behind what the set holds in another cluster
+	// Key makes hashes of Secrets that say nothing about them to who has not got it. Without one, none is kept, and
+	// Secrets are sent with every apply.
+	Key []byte
 }
 
 const (
@@ -23,6 +29,8 @@ const (
 	// pruneAnnotation is "disabled" to keep an object when it leaves the set, "enabled" to let a protected
 	// kind be deleted.
 	pruneAnnotation = "mooring.dev/prune"
+	// recreateAnnotation is "enabled" to have an object deleted and made again where a change of it is impossible.
+	recreateAnnotation = "mooring.dev/recreate"
 
 	defaultTimeout = 5 * time.Minute
 	// parallel is how many objects are applied, or deleted, at once.
@@ -46,6 +54,20 @@ func (s Set) label() string {
 	return readable + hex.EncodeToString(sum[:5])
 }
 
+// hash is a short one of what is sent; of a secret only with the set's key, for a plain one would give a weak password away.
+func (s Set) hash(body []byte, secret bool) string {
+	if !secret {
+		sum := sha256.Sum256(body)
+		return hex.EncodeToString(sum[:12])
+	}
+	if len(s.Key) == 0 {
+		return ""
+	}
+	mac := hmac.New(sha256.New, s.Key)
+	mac.Write(body) // never fails
+	return hex.EncodeToString(mac.Sum(nil)[:12])
+}
+
 func (s Set) timeout() time.Duration {
 	if s.Timeout <= 0 {
 		return defaultTimeout
@@ -53,7 +75,8 @@ func (s Set) timeout() time.Duration {
 	return s.Timeout
 }
 
-func (s Set) namespace() string {
+// Namespace is where namespaced objects go that name none.
+func (s Set) Namespace() string {
 	if s.DefaultNamespace == "" {
 		return "default"
 	}

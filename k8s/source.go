@@ -20,6 +20,8 @@ type Source struct {
 	Unknown bool             // not even the names of Values are known yet: a chart cannot be rendered
 	Chart   Chart            // how a Helm chart at Path is rendered; the zero value will do
 	Keys    *Keys            // what opens encrypted files; nil opens none
+	// Revision names the state of the checkout, for Digest: its commit.
+	Revision string
 }
 
 // Value is one typed value, as Terraform gave it.
@@ -114,7 +116,7 @@ func duplicates(objects []Object) []*SourceError {
 	first := make(map[ID]Object, len(objects))
 	var faults []*SourceError
 	for _, o := range objects {
-		id := o.id()
+		id := o.ID()
 		if f, twice := first[id]; twice {
 			faults = append(faults, duplicate(o, f))
 			continue

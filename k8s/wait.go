@@ -16,26 +16,35 @@ var errSettled = errors.New("settled")
 func (x *execution) waitEstablished(ctx context.Context) error {
 	var crds []int
 	for i, a := range x.actions {
-		if a.Verb == VerbApply && a.Stage == stageCRD && x.results[i].Action != Unchanged {
+		if a.sends() && a.Order.Stage == stageCRD && x.results[i].Action != Unchanged {
 			crds = append(crds, i)
 		}
 	}
 	return x.wait(ctx, crds)
 }
 
-// waitHealthy waits until all objects of the set are Current. It ends early when one has Failed.
-func (x *execution) waitHealthy(ctx context.Context) error {
+// waitHealthy waits until all objects that are sent together with those of an order are Current. It ends early when one has Failed.
+// What was Current before and has not been sent since is not looked at: that it stays so is no part of an apply.
+func (x *execution) waitHealthy(ctx context.Context, order Order) error {
 	var waiting []int
 	for i, a := range x.actions {
 		switch {
-		case a.Desired < 0:
-		case a.Stage == stageCRD || !hasHealth(a.Item):
+		case a.Desired < 0 || !a.Order.together(order):
+		case a.Order.Stage == stageCRD || !hasHealth(a.Item) || x.held[a.Item.ID].Healthy:
 			x.results[i].Health = HealthCurrent
 		default:
 			waiting = append(waiting, i)
 		}
 	}
-	return x.wait(ctx, waiting)
+	err := x.wait(ctx, waiting)
+	for _, i := range waiting {
+		if x.results[i].Health == HealthCurrent {
+			item := x.held[x.actions[i].Item.ID]
+			item.Healthy = true
+			x.held[item.ID] = item
+		}
+	}
+	return err
 }
 
 // wait follows the objects of the given actions, one watch a kind, and fills in their health.

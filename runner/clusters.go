@@ -19,8 +19,9 @@ type clusters struct {
 	byDefault string // "" where there is none
 	version   string
 
-	mu   sync.Mutex // guards open
+	mu   sync.Mutex // guards open and stay
 	open map[string]*k8s.Cluster
+	stay bool // connections are for long: what watches learn pays off
 }
 
 // errNoCluster is returned for a manifest set that no cluster is configured for.
@@ -81,13 +82,20 @@ func (c *clusters) connect(name string) (*k8s.Cluster, error) {
 	}
 	cluster, err := k8s.Connect(k8s.ClusterConfig{
 		Name: cfg.Name, KubeconfigPath: cfg.Kubeconfig, Context: cfg.Context,
-		InCluster: cfg.InCluster, AllowExec: cfg.AllowExec, Version: c.version,
+		InCluster: cfg.InCluster, AllowExec: cfg.AllowExec, Version: c.version, Watch: c.stay,
 	})
 	if err != nil {
 		return nil, err
 	}
 	c.open[name] = cluster
 	return cluster, nil
+}
+
+// watch has connections from now on keep watches, which cost a request each and save one for every look after it.
+func (c *clusters) watch() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.stay = true
 }
 
 func (c *clusters) close() {

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -27,31 +28,48 @@ func (x *execution) manifests(ctx context.Context, t task) (outcome, error) {
 	}
 	defer set.close()
 	if t.removal {
-		return set.remove(ctx, t, m)
+		return set.remove(ctx, t)
 	}
-	if set.objects, err = x.render(ctx, t); err != nil {
+	if set.source, set.digest, err = x.source(ctx, t.unit, x.run.Commit); err != nil {
+		return outcome{}, err
+	}
+	if result, settled := set.cluster.Settled(ctx, set.set, set.inventory, set.digest); settled {
+		o := outcome{UnitResult: UnitResult{Status: Unchanged}}
+		fillObjects(&o.UnitResult, result)
+		return o, nil
+	}
+	if set.objects, err = k8s.Render(set.source); err != nil {
 		return outcome{}, err
 	}
 	if why := x.holdsManifests(); why != "" && !(t.approved && x.repo.cfg.Apply.applies()) {
 		return set.preview(ctx, why)
 	}
-	return set.apply(ctx)
+	return set.apply(ctx, t, m)
 }
 
 // manifestSet is one manifest set under way.
 type manifestSet struct {
 	x         *execution
 	id        string
+	unit      *workspace.Unit
 	set       k8s.Set
 	cluster   *k8s.Cluster
 	inventory k8s.Inventory
+	source    k8s.Source
+	digest    string // of source, "" where there is no telling
 	objects   []k8s.Object
+	others    func(k8s.ID) (string, error)
 	close     func()
 }
 
 func (x *execution) openSet(ctx context.Context, t task, m memory) (*manifestSet, error) {
 	u := t.unit
-	s := &manifestSet{x: x, id: u.ID, set: setOf(x.run.Repository, u)}
+	s := &manifestSet{x: x, id: u.ID, unit: u, set: setOf(x.run.Repository, u), others: x.otherSets(ctx, u)}
+	s.set.Key = x.r.seal.derive("manifest sets")
+	if t.approved {
+		s.set.AllowPrune = true // it was among what the person said yes to
+		s.set.AllowMove = m.Plan != nil && m.Plan.Leaves
+	}
 	if len(m.Inventory) > 0 {
 		if err := json.Unmarshal(m.Inventory, &s.inventory); err != nil {
 			return nil, fmt.Errorf("read the inventory of %s: %w", u.ID, err)
@@ -78,31 +96,37 @@ func (x *execution) openSet(ctx context.Context, t task, m memory) (*manifestSet
 	return s, err
 }
 
-// render makes the objects of the set from the commit's files and the outputs of
-// the workspaces it refers to.
-func (x *execution) render(ctx context.Context, t task) ([]k8s.Object, error) {
-	tree, err := x.checkouts.get(ctx, x.repo, x.run.Commit)
+// source is where a set's manifests lie at a commit and what stands for their
+// ${names}: the outputs of the workspaces that it refers to.
+func (x *execution) source(ctx context.Context, u *workspace.Unit, commit string) (k8s.Source, string, error) {
+	tree, err := x.checkouts.get(ctx, x.repo, commit)
 	if err != nil {
-		return nil, err
+		return k8s.Source{}, "", err
 	}
-	return renderSet(t.unit, tree.Dir, x.upstreamOutputs, x.r.keys)
+	src, err := sourceOf(u, tree.Dir, x.upstreamOutputs, x.r.keys)
+	if err != nil {
+		return src, "", err
+	}
+	src.Revision = commit
+	digest, err := src.Digest(x.r.seal.derive("manifest sets"))
+	return src, digest, err
 }
 
-// renderSet makes the objects of a set from the files below root.
-func renderSet(u *workspace.Unit, root string, outs upstreamOutputs, keys *k8s.Keys) ([]k8s.Object, error) {
+// sourceOf is the source of a set in the files below root.
+func sourceOf(u *workspace.Unit, root string, outs upstreamOutputs, keys *k8s.Keys) (k8s.Source, error) {
 	inputs, err := u.Inputs(outs)
 	if err != nil {
-		return nil, err
+		return k8s.Source{}, err
 	}
-	src := sourceOf(u, root, keys)
+	src := filesOf(u, root, keys)
 	for name, v := range inputs {
 		src.Values[name] = k8s.Value{JSON: v.JSON, Sensitive: v.Sensitive, Unknown: v.Unknown}
 	}
-	return k8s.Render(src)
+	return src, nil
 }
 
-// sourceOf is where a set's files lie below root, without any values yet.
-func sourceOf(u *workspace.Unit, root string, keys *k8s.Keys) k8s.Source {
+// filesOf is the source of a set without any values yet.
+func filesOf(u *workspace.Unit, root string, keys *k8s.Keys) k8s.Source {
 	return k8s.Source{
 		Root: root, Path: u.Path, Exclude: u.Exclude, Values: map[string]k8s.Value{}, Keys: keys,
 		Chart: k8s.Chart{
@@ -110,6 +134,15 @@ func sourceOf(u *workspace.Unit, root string, keys *k8s.Keys) k8s.Source {
 			KubeVersion: u.Chart.KubeVersion, APIVersions: u.Chart.APIVersions, IgnoreHooks: u.Chart.IgnoreHooks,
 		},
 	}
+}
+
+// renderSet makes the objects of a set from the files below root.
+func renderSet(u *workspace.Unit, root string, outs upstreamOutputs, keys *k8s.Keys) ([]k8s.Object, error) {
+	src, err := sourceOf(u, root, outs, keys)
+	if err != nil {
+		return nil, err
+	}
+	return k8s.Render(src)
 }
 
 func setOf(repository string, u *workspace.Unit) k8s.Set {
@@ -131,14 +164,17 @@ func (x *execution) holdsManifests() string {
 
 // preview finds out what the cluster would change, and changes nothing.
 func (s *manifestSet) preview(ctx context.Context, why string) (outcome, error) {
-	plan, err := s.cluster.Plan(ctx, s.set, s.objects, s.inventory)
+	plan, err := s.cluster.Plan(ctx, s.set, s.objects, s.inventory, s.options())
+	if errors.Is(err, k8s.ErrOtherCluster) {
+		return s.holdMove(err), nil
+	}
 	if err != nil {
 		return outcome{}, err
 	}
 	var o outcome
 	fillObjects(&o.UnitResult, plan.Result)
 	switch {
-	case o.Created+o.Configured+o.Pruned == 0:
+	case plan.Changes() == 0:
 		o.Status = Unchanged
 	case !s.x.repo.cfg.Apply.applies():
 		o.Status = Planned
@@ -148,37 +184,78 @@ func (s *manifestSet) preview(ctx context.Context, why string) (outcome, error) 
 	return o, nil
 }
 
-func (s *manifestSet) apply(ctx context.Context) (outcome, error) {
+func (s *manifestSet) apply(ctx context.Context, t task, m memory) (outcome, error) {
 	s.phase(PhaseApply, "")
 	linger, cancel := s.x.r.lingering(ctx, false)
 	defer cancel()
-	result, err := s.cluster.Apply(linger, s.set, s.objects, s.inventory, s.options())
+	options := s.options()
+	options.Source = s.digest
+	left := s.inventory
+	result, err := s.cluster.Apply(linger, s.set, s.objects, s.inventory, options)
+	if errors.Is(err, k8s.ErrOtherCluster) {
+		return s.holdMove(err), nil
+	}
 	var o outcome
 	o.began = false // server-side apply may be repeated at any time
 	fillObjects(&o.UnitResult, result)
 	o.remember = s.keepInventory(result.Inventory)
-	if err != nil {
+	if s.set.AllowMove {
+		o.Notes = append(o.Notes, leftBehind(left)...)
+	}
+	switch {
+	case errors.Is(err, k8s.ErrPruneHeld):
+		o.Status, o.Reason = Held, err.Error()
+		return o, nil
+	case errors.Is(err, k8s.ErrUnhealthy) && t.unit.OnFailure == workspace.RollBack && ctx.Err() == nil:
+		return s.rollBack(ctx, t, m, result, err)
+	case err != nil:
 		return o, err
 	}
 	o.Status = Unchanged
-	if o.Created+o.Configured+o.Pruned > 0 {
+	if result.Changes() > 0 {
 		o.Status = Applied
 	}
 	return o, nil
 }
 
-// remove deletes everything the set made: only after a person said so.
-func (s *manifestSet) remove(ctx context.Context, t task, m memory) (outcome, error) {
+// holdMove waits for a person where the set would leave what it holds behind in another cluster.
+func (s *manifestSet) holdMove(err error) outcome {
+	var o outcome
+	o.Status, o.Reason = Held, err.Error()
+	o.remember = func(m *memory) {
+		m.Plan = &heldPlan{Bound: binding{Commit: s.x.run.Commit}, Leaves: true, Made: s.x.r.opts.Now()}
+	}
+	return o
+}
+
+// leftBehind says what stays in a cluster that the set has left.
+func leftBehind(inv k8s.Inventory) []string {
+	notes := []string{fmt.Sprintf("%s stay behind in the cluster %s, and nothing remembers them but this note: delete them there by hand", count(len(inv.Items), "object"), inv.Cluster)}
+	for _, item := range inv.Items {
+		notes = append(notes, "left behind: "+item.Ref())
+	}
+	return notes
+}
+
+// remove deletes everything the set made: only after a person said so. What another set has taken over is not
+// deleted, and where nothing else is left nobody has to be asked.
+func (s *manifestSet) remove(ctx context.Context, t task) (outcome, error) {
 	var o outcome
 	if len(s.inventory.Items) == 0 {
 		o.Status, o.gone = Unchanged, true
 		return o, nil
 	}
+	plan, err := s.cluster.PlanDelete(ctx, s.set, s.inventory, s.options())
+	if err != nil {
+		return o, err
+	}
+	if plan.Pruned == 0 && plan.Skipped == 0 {
+		o.Status, o.gone = Unchanged, true
+		o.Notes = append(o.Notes, "nothing of it is left to delete: its objects are gone, or in other sets")
+		return o, nil
+	}
 	if !t.approved || !s.x.repo.cfg.Apply.applies() {
-		for _, item := range s.inventory.Items {
-			o.Objects = append(o.Objects, ObjectResult{Ref: item.Ref(), Action: "pruned"})
-		}
-		o.Pruned = len(o.Objects)
+		fillObjects(&o.UnitResult, plan.Result)
 		if !s.x.repo.cfg.Apply.applies() {
 			o.Status = Planned
 			return o, nil
@@ -205,7 +282,8 @@ func (s *manifestSet) remove(ctx context.Context, t task, m memory) (outcome, er
 
 func (s *manifestSet) options() k8s.ApplyOptions {
 	return k8s.ApplyOptions{
-		Save: s.save,
+		Save:      s.save,
+		Elsewhere: s.others,
 		Events: func(e k8s.Event) {
 			s.phase(PhaseWait, strings.TrimSpace(e.Ref+" "+joined(string(e.Action)+string(e.Health), e.Message)))
 		},
@@ -234,7 +312,7 @@ func (s *manifestSet) keepInventory(inv k8s.Inventory) func(*memory) {
 }
 
 func fillObjects(u *UnitResult, result k8s.Result) {
-	u.Created, u.Configured, u.Same, u.Pruned = result.Created, result.Configured, result.Unchanged, result.Pruned
+	u.Created, u.Configured, u.Same, u.Pruned = result.Created, result.Configured+result.Recreated, result.Unchanged, result.Pruned
 	for _, o := range result.Objects {
 		u.Objects = append(u.Objects, ObjectResult{Ref: o.Ref, Action: string(o.Action), Health: string(o.Health), Message: cmp.Or(o.Error, o.Message)})
 	}

@@ -49,7 +49,7 @@ func (p *pass) preflight(ctx context.Context, ids []string) (release func(), err
 // the checkout or working copy. Where keys is nil, nobody knows which keys the server
 // has, and an encrypted file is no fault either.
 func CheckManifests(root string, u *workspace.Unit, keys *k8s.Keys) error {
-	src := sourceOf(u, root, keys)
+	src := filesOf(u, root, keys)
 	inputs, err := u.Inputs(func(string) (map[string]workspace.Output, bool) { return nil, false })
 	switch {
 	case errors.Is(err, workspace.ErrInputsUnknown):

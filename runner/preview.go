@@ -353,7 +353,7 @@ func (p *previewer) manifests(ctx context.Context, u *workspace.Unit) (UnitResul
 	if err != nil {
 		return UnitResult{}, err
 	}
-	plan, err := cluster.Plan(ctx, setOf("plan", u), objects, k8s.Inventory{})
+	plan, err := cluster.Plan(ctx, setOf("plan", u), objects, k8s.Inventory{}, k8s.ApplyOptions{})
 	if err != nil {
 		return UnitResult{}, err
 	}

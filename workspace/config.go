@@ -34,7 +34,7 @@ var (
 		},
 	}
 	workspaceSchema = schemaOf("dir", "workspace", "var_files", "variables", "auto_apply", "backend_config", "tool", "depends_on")
-	manifestsSchema = schemaOf("path", "values", "cluster", "kubeconfig", "prune", "depends_on", "namespace", "force", "timeout",
+	manifestsSchema = schemaOf("path", "values", "cluster", "kubeconfig", "prune", "depends_on", "namespace", "force", "timeout", "on_failure",
 		"release", "values_files", "kube_version", "api_versions", "ignore_hooks")
 )
 

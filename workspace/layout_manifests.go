@@ -103,6 +103,14 @@ func (l *layout) manifestSet(b *block, id, dir string, match []string) {
 		u.Timeout, diags = durationValue(attr, match)
 		return diags
 	})
+	take("on_failure", func(attr *hcl.Attribute) hcl.Diagnostics {
+		text, diags := stringValue(attr, match)
+		u.OnFailure = OnFailure(text)
+		if !diags.HasErrors() && u.OnFailure != HoldOnFailure && u.OnFailure != RollBack {
+			diags = append(diags, fault(attr.Expr.Range(), "Bad on_failure", fmt.Sprintf("%q is neither \"hold\" nor \"rollback\".", text)))
+		}
+		return diags
+	})
 	take("namespace", func(attr *hcl.Attribute) (diags hcl.Diagnostics) {
 		u.Namespace, diags = stringValue(attr, match)
 		if !diags.HasErrors() && !dnsLabel.MatchString(u.Namespace) {

@@ -38,6 +38,7 @@ type Unit struct {
 	Namespace  string
 	Timeout    time.Duration // 0 when nothing was said
 	Chart      Chart         // of a set that is a Helm chart
+	OnFailure  OnFailure     // what becomes of a set that does not get healthy
 
 	// File and Line are where the unit was declared; "" and 0 for one that was found.
 	File string
@@ -87,3 +88,12 @@ func (u *Unit) ConfigDigest() string {
 	}
 	return u.decl.digest
 }
+
+// OnFailure says what becomes of a manifest set that does not get healthy.
+type OnFailure string
+
+// The zero value holds.
+const (
+	HoldOnFailure OnFailure = "hold"     // it stays as it is, and nothing is pruned
+	RollBack      OnFailure = "rollback" // what was last healthy is applied again
+)

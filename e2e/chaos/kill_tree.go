@@ -17,12 +17,12 @@ func killTree(p *play) {
 			w.start("sync", "-q", "-o", "json")
 		}
 		w.blow()
-		w.kill(w.members)
+		victims := w.kill(w.members)
 		w.await(10*time.Second, "the whole tree is dead", func() bool { return len(w.members()) == 0 })
 		w.mark(everyWorkspace, eventKilled)
 		held := w.converge() // replay knows what was approved
 		flags += len(held)
-		w.nothingLost(held)
+		w.nothingLost(held, victims...)
 		for _, m := range w.modules {
 			w.lockFree(m.workspace)
 		}

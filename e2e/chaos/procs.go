@@ -158,8 +158,8 @@ func (p proc) signal(s unix.Signal) {
 }
 
 // kill ends processes in one blow: they are stopped first, again and again until no new one shows, so that none can start
-// another or write on while its neighbours die.
-func (w *world) kill(which func() []proc) {
+// another or write on while its neighbours die. It answers whom.
+func (w *world) kill(which func() []proc) []proc {
 	stopped := map[int]uint64{}
 	var all []proc
 	for grown := true; grown; {
@@ -175,6 +175,16 @@ func (w *world) kill(which func() []proc) {
 	for _, p := range all {
 		p.signal(unix.SIGKILL)
 	}
+	return all
+}
+
+// effectOf names the effect that a process is: one that died before it could say so in the journal was cut off all the same.
+func effectOf(p proc) (e effect, workspace string, ok bool) {
+	i := slices.Index(p.argv, "./effect.sh")
+	if i < 0 || len(p.argv) < i+4 {
+		return effect{}, "", false
+	}
+	return effect{p.argv[i+2], p.argv[i+3]}, p.argv[i+1], true
 }
 
 func describe(all []proc) string {

@@ -167,8 +167,14 @@ func (w *world) complete() {
 }
 
 // nothingLost is complete where processes were killed, which must have been flagged.
-func (w *world) nothingLost(flags []flagged) {
-	if gone := lost(w.lines(), w.now(), w.want()); len(gone) > 0 {
+func (w *world) nothingLost(flags []flagged, victims ...proc) {
+	want := w.want()
+	for _, p := range victims {
+		if e, workspace, ok := effectOf(p); ok && e.generation == w.now() {
+			want = slices.DeleteFunc(want, func(s string) bool { return s == workspace+" "+e.resource })
+		}
+	}
+	if gone := lost(w.lines(), w.now(), want); len(gone) > 0 {
 		w.failf("%d of %d effects are lost: %s", len(gone), len(w.want()), strings.Join(gone[:min(len(gone), 5)], "; "))
 	}
 	for _, ws := range cut(w.lines()) {
