@@ -73,7 +73,7 @@ func (r *chartRender) render() []document {
 	}
 	top, err := r.renderValues(caps)
 	if err != nil {
-		r.fault(r.file, 0, "values: %s", oneLine(err.Error()))
+		r.fault(r.file, 0, "values: %s", unwrapped(err.Error()))
 		return nil
 	}
 	if r.checkSchema(r.chart, top["Values"]); len(r.faults) > 0 {
@@ -202,4 +202,5 @@ func (r *chartRender) capabilities() *common.Capabilities {
 
 var errChartTooLarge = errors.New("the chart is larger than 100 MiB")
 
-func oneLine(s string) string { return strings.Join(strings.Fields(s), " ") }
+// unwrapped is a text of several lines as one.
+func unwrapped(s string) string { return strings.Join(strings.Fields(s), " ") }

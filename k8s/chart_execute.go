@@ -86,7 +86,7 @@ var templateAt = regexp.MustCompile(`\(?([^\s()":]+/(?:templates|charts)/[^\s()"
 
 // templateFault puts an error of the engine at the file and line it names first.
 func (r *chartRender) templateFault(err error) {
-	text := oneLine(err.Error())
+	text := unwrapped(err.Error())
 	m := templateAt.FindStringSubmatchIndex(text)
 	if m == nil {
 		r.fault(r.file, 0, "render the chart: %s", text)

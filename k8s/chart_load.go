@@ -42,7 +42,7 @@ func (r *chartRender) load() {
 	}
 	c, err := loader.LoadFiles(l.files)
 	if err != nil {
-		r.fault(r.file, 0, "%s", strings.TrimPrefix(oneLine(err.Error()), "validation: "))
+		r.fault(r.file, 0, "%s", strings.TrimPrefix(unwrapped(err.Error()), "validation: "))
 		return
 	}
 	r.chart = c

@@ -71,7 +71,7 @@ func (r *chartRender) schemaFaults(c *chart.Chart, at []string, err error) {
 	file := path.Join(path.Dir(r.placeOf(path.Join(c.ChartFullPath(), chartFile))), schemaFile)
 	var invalid *jsonschema.ValidationError
 	if !errors.As(err, &invalid) {
-		r.fault(file, 0, "the schema of the values: %s", oneLine(strings.ReplaceAll(err.Error(), "file:///values.schema.json", schemaFile)))
+		r.fault(file, 0, "the schema of the values: %s", unwrapped(strings.ReplaceAll(err.Error(), "file:///values.schema.json", schemaFile)))
 		return
 	}
 	printer := message.NewPrinter(language.English)
@@ -88,7 +88,7 @@ func (r *chartRender) schemaFaults(c *chart.Chart, at []string, err error) {
 		if _, inConfig := r.tree.src.Values[first(where)]; inConfig || from == "" {
 			from, line = file, 0
 		}
-		r.fault(from, line, "the value %s does not fit the chart's schema: %s", strings.TrimPrefix(fieldPath(append([]string{"values"}, where...)), "values."), oneLine(e.ErrorKind.LocalizedString(printer)))
+		r.fault(from, line, "the value %s does not fit the chart's schema: %s", strings.TrimPrefix(fieldPath(append([]string{"values"}, where...)), "values."), unwrapped(e.ErrorKind.LocalizedString(printer)))
 	}
 	leaves(invalid)
 }

@@ -101,7 +101,7 @@ func (r *chartRender) readValuesFile(name string) {
 	}
 	values, err := loader.LoadValues(bytes.NewReader(data))
 	if err != nil {
-		r.fault(name, 0, "%s", oneLine(err.Error()))
+		r.fault(name, 0, "%s", unwrapped(err.Error()))
 		return
 	}
 	r.values.given = loader.MergeMaps(r.values.given, values)

@@ -45,6 +45,8 @@ type Cluster struct {
 	rest rest.Interface
 	now  func() time.Time
 
+	patience patience // with what is not healthy yet
+
 	watches           *watches // of what carries our label; nil: a look is a list
 	definitionWatches *watches // of epochKinds
 
@@ -88,7 +90,7 @@ func connect(cfg ClusterConfig, config *rest.Config) (*Cluster, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cluster %s: %w", cfg.Name, err)
 	}
-	c := &Cluster{name: cfg.Name, host: config.Host, rest: client, now: cfg.Now, schemas: map[string]*schemaDoc{}}
+	c := &Cluster{name: cfg.Name, host: config.Host, rest: client, now: cfg.Now, patience: defaultPatience(), schemas: map[string]*schemaDoc{}}
 	if c.now == nil {
 		c.now = time.Now
 	}

@@ -153,7 +153,7 @@ func (t *tree) plain(file string) []document {
 			nodes = nil
 		}
 	}
-	docs, faults := documents(file, nodes, secret, fault)
+	docs, faults := documentsOf(file, nodes, secret, fault)
 	t.faults = append(t.faults, faults...)
 	return docs
 }

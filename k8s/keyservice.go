@@ -66,7 +66,7 @@ func (s *keyService) decrypt(message []byte) ([]byte, error) {
 	}
 	if status := outcome.Get("Grpc-Status"); status != "0" {
 		said, _ := url.PathUnescape(outcome.Get("Grpc-Message"))
-		return nil, fmt.Errorf("the key service refuses: %s (status %q)", oneLine(said), status)
+		return nil, fmt.Errorf("the key service refuses: %s (status %q)", unwrapped(said), status)
 	}
 	if len(answer) < 5 {
 		return nil, errors.New("the key service answers with nothing")

@@ -44,7 +44,7 @@ func (d document) lineOf(n *yaml.Node) int {
 // parse splits a file into documents. Lists are flattened and empty documents dropped.
 func parse(file string, data []byte) ([]document, []*SourceError) {
 	nodes, fault := parseNodes(file, data)
-	return documents(file, nodes, nil, fault)
+	return documentsOf(file, nodes, nil, fault)
 }
 
 // parseNodes reads the documents of a file as they are written, those before a fault too.
@@ -57,8 +57,8 @@ func parseNodes(file string, data []byte) ([]*yaml.Node, *SourceError) {
 
 func isJSONName(file string) bool { return strings.EqualFold(path.Ext(file), ".json") }
 
-// documents makes documents of the nodes of a file; secret are those of them that were encrypted.
-func documents(file string, nodes []*yaml.Node, secret map[*yaml.Node]bool, fault *SourceError) (docs []document, faults []*SourceError) {
+// documentsOf makes documents of the nodes of a file; secret are those of them that were encrypted.
+func documentsOf(file string, nodes []*yaml.Node, secret map[*yaml.Node]bool, fault *SourceError) (docs []document, faults []*SourceError) {
 	for _, n := range nodes {
 		d, errs := flatten(document{node: n, file: file, line: n.Line, typed: isJSONName(file), secret: secret}, 0)
 		docs, faults = append(docs, d...), append(faults, errs...)

@@ -6,6 +6,8 @@ import (
 	"encoding/hex"
 	"strings"
 	"time"
+
+	"github.com/mooring-iac/mooring/k8s/rules"
 )
 
 // Set is what one manifest path keeps in one cluster.
@@ -19,7 +21,8 @@ type Set struct {
 	AllowMove        bool          // a person has said yes to leaving behind what the set holds in another cluster
 	// Key makes hashes of Secrets that say nothing about them to who has not got it. Without one, none is kept, and
 	// Secrets are sent with every apply.
-	Key []byte
+	Key    []byte
+	Health rules.Rules // people's own health rules; they win over the built-in ones
 }
 
 const (
@@ -31,6 +34,8 @@ const (
 	pruneAnnotation = "mooring.dev/prune"
 	// recreateAnnotation is "enabled" to have an object deleted and made again where a change of it is impossible.
 	recreateAnnotation = "mooring.dev/recreate"
+	// healthAnnotation is "none" on an object that is not waited for.
+	healthAnnotation = "mooring.dev/health"
 
 	defaultTimeout = 5 * time.Minute
 	// parallel is how many objects are applied, or deleted, at once.

@@ -146,7 +146,7 @@ func renderSet(u *workspace.Unit, root string, outs upstreamOutputs, keys *k8s.K
 }
 
 func setOf(repository string, u *workspace.Unit) k8s.Set {
-	return k8s.Set{ID: repository + "/" + u.ID, DefaultNamespace: u.Namespace, Prune: u.Prune, Force: u.Force, Timeout: u.Timeout}
+	return k8s.Set{ID: repository + "/" + u.ID, DefaultNamespace: u.Namespace, Prune: u.Prune, Force: u.Force, Timeout: u.Timeout, Health: u.Health}
 }
 
 // holdsManifests says why manifests may not be applied without a person, or "".

@@ -11,6 +11,7 @@ import (
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
+	"github.com/mooring-iac/mooring/k8s/rules"
 	"github.com/zclconf/go-cty/cty"
 	"github.com/zclconf/go-cty/cty/convert"
 )
@@ -30,12 +31,14 @@ var (
 		Blocks: []hcl.BlockHeaderSchema{
 			{Type: "workspace", LabelNames: []string{"name"}},
 			{Type: "manifests", LabelNames: []string{"name"}},
+			{Type: "health", LabelNames: []string{"kind"}},
 			{Type: "drift"},
 		},
 	}
 	workspaceSchema = schemaOf("dir", "workspace", "var_files", "variables", "auto_apply", "backend_config", "tool", "depends_on")
 	manifestsSchema = schemaOf("path", "values", "cluster", "kubeconfig", "prune", "depends_on", "namespace", "force", "timeout", "on_failure",
 		"release", "values_files", "kube_version", "api_versions", "ignore_hooks")
+	healthSchema = schemaOf("healthy", "failed", "message")
 )
 
 func schemaOf(names ...string) *hcl.BodySchema {
@@ -51,6 +54,7 @@ type config struct {
 	exists   bool
 	discover bool
 	drift    *Drift
+	health   rules.Rules
 	blocks   []*block
 }
 
@@ -90,8 +94,13 @@ func parseConfig(src []byte) (*config, hcl.Diagnostics) {
 		cfg.discover, more = boolValue(attr, nil)
 		diags = append(diags, more...)
 	}
+	health, more := parseHealth(content.Blocks.OfType("health"))
+	cfg.health, diags = health, append(diags, more...)
 	labels := map[string]hcl.Range{}
 	for _, hb := range content.Blocks {
+		if hb.Type == "health" {
+			continue
+		}
 		if hb.Type == "drift" {
 			drift, more := parseDrift(hb)
 			if cfg.drift != nil {

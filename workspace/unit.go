@@ -3,6 +3,8 @@ package workspace
 import (
 	"slices"
 	"time"
+
+	"github.com/mooring-iac/mooring/k8s/rules"
 )
 
 // Kind tells a unit's two kinds apart.
@@ -39,6 +41,7 @@ type Unit struct {
 	Timeout    time.Duration // 0 when nothing was said
 	Chart      Chart         // of a set that is a Helm chart
 	OnFailure  OnFailure     // what becomes of a set that does not get healthy
+	Health     rules.Rules   // those of mooring.hcl, the same for all sets
 
 	// File and Line are where the unit was declared; "" and 0 for one that was found.
 	File string
