@@ -36,7 +36,7 @@ func (src Source) Digest(key []byte) (string, error) {
 	case len(t.faults) > 0 || !plain && src.Revision == "":
 		return "", nil
 	case !plain:
-		fmt.Fprintf(sum, "%q\n", src.Revision)
+		fmt.Fprintf(sum, "%q %q\n", src.Revision, src.Chart)
 		files = nil
 	}
 	for _, name := range files {

@@ -88,31 +88,42 @@ func (x *execution) source(ctx context.Context, u *workspace.Unit, commit string
 	if err != nil {
 		return k8s.Source{}, "", err
 	}
-	src, err := sourceOf(u, tree.Dir, x.upstreamOutputs)
+	src, err := sourceOf(u, tree.Dir, x.upstreamOutputs, x.r.keys)
 	if err != nil {
 		return src, "", err
 	}
 	src.Revision = commit
-	digest, err := src.Digest(x.r.seal.derive("manifest sets"))
+	digest, err := src.Digest(x.r.seal.derive("manifest sets, rendered by " + x.r.opts.Version)) // another version may render otherwise
 	return src, digest, err
 }
 
 // sourceOf is the source of a set in the files below root.
-func sourceOf(u *workspace.Unit, root string, outs upstreamOutputs) (k8s.Source, error) {
+func sourceOf(u *workspace.Unit, root string, outs upstreamOutputs, keys *k8s.Keys) (k8s.Source, error) {
 	inputs, err := u.Inputs(outs)
 	if err != nil {
 		return k8s.Source{}, err
 	}
-	values := make(map[string]k8s.Value, len(inputs))
+	src := filesOf(u, root, keys)
 	for name, v := range inputs {
-		values[name] = k8s.Value{JSON: v.JSON, Sensitive: v.Sensitive, Unknown: v.Unknown}
+		src.Values[name] = k8s.Value{JSON: v.JSON, Sensitive: v.Sensitive, Unknown: v.Unknown}
 	}
-	return k8s.Source{Root: root, Path: u.Path, Exclude: u.Exclude, Values: values}, nil
+	return src, nil
+}
+
+// filesOf is the source of a set without any values yet.
+func filesOf(u *workspace.Unit, root string, keys *k8s.Keys) k8s.Source {
+	return k8s.Source{
+		Root: root, Path: u.Path, Exclude: u.Exclude, Values: map[string]k8s.Value{}, Keys: keys,
+		Chart: k8s.Chart{
+			Release: u.Chart.Release, Namespace: u.Namespace, ValuesFiles: u.Chart.ValuesFiles,
+			KubeVersion: u.Chart.KubeVersion, APIVersions: u.Chart.APIVersions, IgnoreHooks: u.Chart.IgnoreHooks,
+		},
+	}
 }
 
 // renderSet makes the objects of a set from the files below root.
-func renderSet(u *workspace.Unit, root string, outs upstreamOutputs) ([]k8s.Object, error) {
-	src, err := sourceOf(u, root, outs)
+func renderSet(u *workspace.Unit, root string, outs upstreamOutputs, keys *k8s.Keys) ([]k8s.Object, error) {
+	src, err := sourceOf(u, root, outs, keys)
 	if err != nil {
 		return nil, err
 	}

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/mooring-iac/mooring/internal/terraform/redact"
+	"github.com/mooring-iac/mooring/k8s"
 	"github.com/mooring-iac/mooring/policies"
 )
 
@@ -48,6 +49,8 @@ type Options struct {
 	MinFree  uint64 // bytes that the disk must have left before an apply; 0 is 64 MiB
 	Keep     KeepOptions
 	KeyFile  string // an age identity file; "" is mooring.key in DataDir, made when absent
+
+	Keys k8s.KeyConfig // what opens encrypted manifests
 
 	Repositories []RepositoryConfig
 	Clusters     []ClusterConfig

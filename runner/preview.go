@@ -92,6 +92,9 @@ func MakePreview(ctx context.Context, opts PreviewOptions) (*Preview, error) {
 		return nil, err
 	}
 	defer p.clusters.close()
+	if p.keys, err = k8s.ReadKeys(opts.Keys); err != nil {
+		return nil, err
+	}
 	var names []string
 	if len(opts.Clusters) > 0 {
 		names = p.clusters.names(opts.Repository)
@@ -145,6 +148,7 @@ type previewer struct {
 	home     *terraform.Home
 	tools    *terraform.Tools
 	clusters *clusters
+	keys     *k8s.Keys // what opens encrypted manifests
 
 	mu      sync.Mutex // guards what follows
 	preview *Preview
@@ -337,7 +341,7 @@ func (p *previewer) upstream(id string) (map[string]workspace.Output, bool) {
 
 func (p *previewer) manifests(ctx context.Context, u *workspace.Unit) (UnitResult, error) {
 	p.opts.Observe(Event{Unit: u.ID, Phase: PhasePlan})
-	objects, err := renderSet(u, p.opts.Dir, p.upstream)
+	objects, err := renderSet(u, p.opts.Dir, p.upstream, p.keys)
 	if err != nil {
 		return UnitResult{}, err
 	}

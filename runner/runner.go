@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/mooring-iac/mooring/internal/terraform"
+	"github.com/mooring-iac/mooring/k8s"
 	"github.com/mooring-iac/mooring/locks"
 	"github.com/mooring-iac/mooring/workspace"
 	"github.com/mooring-iac/mooring/workspace/mirror"
@@ -30,6 +31,7 @@ type Runner struct {
 	home     *terraform.Home
 	tools    *terraform.Tools
 	clusters *clusters
+	keys     *k8s.Keys // what opens encrypted manifests
 	repos    []*repository
 	counters *counters
 
@@ -111,6 +113,9 @@ func (r *Runner) furnish() error {
 		return err
 	}
 	if r.clusters, err = newClusters(r.opts); err != nil {
+		return err
+	}
+	if r.keys, err = k8s.ReadKeys(r.opts.Keys); err != nil {
 		return err
 	}
 	r.counters = newCounters(r)

@@ -37,7 +37,8 @@ var (
 	}
 	workspaceSchema = schemaOf("dir", "workspace", "var_files", "variables", "auto_apply", "backend_config", "tool", "depends_on")
 	manifestsSchema = schemaOf("path", "values", "cluster", "kubeconfig", "prune", "depends_on", "namespace", "force", "timeout", "on_failure",
-		"as", "namespaces", "kinds", "cluster_kinds", "require_namespace")
+		"as", "namespaces", "kinds", "cluster_kinds", "require_namespace",
+		"release", "values_files", "kube_version", "api_versions", "ignore_hooks")
 	healthSchema = schemaOf("healthy", "failed", "message")
 )
 

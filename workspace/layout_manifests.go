@@ -129,6 +129,7 @@ func (l *layout) manifestSet(b *block, id, dir string, match []string) {
 		return nil
 	})
 	l.access(u, take)
+	l.chart(b, u, match)
 	l.mentioned(u, "values", "outputs")
 	l.mentioned(u, "kubeconfig", "outputs")
 	l.mentioned(u, "depends_on", "depends_on")
@@ -142,7 +143,7 @@ func (l *layout) reach(u *Unit) {
 	real, passed, _, _ := l.scan.ix.lookup(u.Path)
 	u.realPath = l.scan.in.intern(real)
 	u.trees, u.files = l.scan.kustomizeUses(real)
-	u.files = append(u.files, passed...)
+	u.files = append(append(u.files, passed...), u.Chart.ValuesFiles...)
 	for i, f := range u.files {
 		u.files[i] = l.scan.in.intern(f)
 	}

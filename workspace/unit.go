@@ -39,6 +39,7 @@ type Unit struct {
 	Force      bool
 	Namespace  string
 	Timeout    time.Duration // 0 when nothing was said
+	Chart      Chart         // of a set that is a Helm chart
 	OnFailure  OnFailure     // what becomes of a set that does not get healthy
 	Health     rules.Rules   // those of mooring.hcl, the same for all sets
 	As         string        // whom it wants to act as in the cluster; "" when nothing was said
@@ -67,6 +68,16 @@ type Limits struct {
 	Namespaces   []string // nil when nothing was said
 	Kinds        []string // of namespaced objects; nil when nothing was said
 	ClusterKinds []string // of objects that lie in no namespace; nil when nothing was said
+}
+
+// Chart is what a manifests block says of a Helm chart. The zero value is right for
+// any other set.
+type Chart struct {
+	Release     string   // "" when nothing was said
+	ValuesFiles []string // repository paths, in the order in which they are given
+	KubeVersion string   // "" when nothing was said
+	APIVersions []string
+	IgnoreHooks []string
 }
 
 // StateIdentity names the place of the workspace's state: backend type, what names

@@ -23,9 +23,17 @@ type Config struct {
 	MinFree      uint64 // bytes that the disk must have left before an apply
 	Keep         Keep
 	KeyFile      string // an age identity, absolute; "" for Mooring's own in DataDir
+	Sops         Sops
 	Terraform    Terraform
 	Repositories []Repository // in the file's order
 	Clusters     []Cluster    // in the file's order
+}
+
+// Sops says what opens files in repositories that SOPS encrypted.
+type Sops struct {
+	AgeKeyFile string   // age identities, absolute; "" is none
+	KeyService string   // unix socket of a sops keyservice, absolute; "" is none
+	Keys       []string // what the key service may be asked for
 }
 
 // Terraform says where Terraform comes from.
