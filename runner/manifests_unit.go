@@ -66,6 +66,10 @@ type manifestSet struct {
 func (x *execution) openSet(ctx context.Context, t task, m memory) (*manifestSet, error) {
 	u := t.unit
 	s := &manifestSet{x: x, id: u.ID, unit: u, set: setOf(x.run.Repository, u), others: x.otherSets(ctx, u)}
+	var err error
+	if s.set.Health, err = healthRules(u.Health); err != nil {
+		return nil, err // the scan has said so before
+	}
 	s.set.Key = x.r.seal.derive("manifest sets")
 	if t.approved {
 		s.set.AllowPrune = true // it was among what the person said yes to
@@ -76,7 +80,6 @@ func (x *execution) openSet(ctx context.Context, t task, m memory) (*manifestSet
 			return nil, fmt.Errorf("read the inventory of %s: %w", u.ID, err)
 		}
 	}
-	var err error
 	s.cluster, s.close, err = x.r.clusters.reach(x.run.Repository, u, x.upstreamOutputs, &s.set)
 	return s, err
 }
@@ -131,7 +134,7 @@ func renderSet(u *workspace.Unit, root string, outs upstreamOutputs, keys *k8s.K
 }
 
 func setOf(repository string, u *workspace.Unit) k8s.Set {
-	return k8s.Set{ID: repository + "/" + u.ID, DefaultNamespace: u.Namespace, Prune: u.Prune, Force: u.Force, Timeout: u.Timeout, Health: u.Health}
+	return k8s.Set{ID: repository + "/" + u.ID, DefaultNamespace: u.Namespace, Prune: u.Prune, Force: u.Force, Timeout: u.Timeout}
 }
 
 // holdsManifests says why manifests may not be applied without a person, or "".

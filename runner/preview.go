@@ -99,7 +99,7 @@ func MakePreview(ctx context.Context, opts PreviewOptions) (*Preview, error) {
 	if len(opts.Clusters) > 0 {
 		names = p.clusters.names(opts.Repository)
 	}
-	if p.graph, err = workspace.NewScanner(workspace.ScannerOptions{Clusters: names}).Scan(ctx, opts.Tree); err != nil {
+	if p.graph, err = workspace.NewScanner(workspace.ScannerOptions{Clusters: names, HealthFaults: HealthFaults}).Scan(ctx, opts.Tree); err != nil {
 		return nil, err
 	}
 	p.tools = newTools(opts.Options)

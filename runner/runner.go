@@ -180,7 +180,7 @@ func (r *Runner) openRepository(cfg RepositoryConfig) (*repository, error) {
 	host, path := place(cfg.URL)
 	return &repository{
 		cfg: cfg, host: host, path: path, mirror: m,
-		scanner: workspace.NewScanner(workspace.ScannerOptions{Clusters: r.clusters.names(cfg.Name)}),
+		scanner: workspace.NewScanner(workspace.ScannerOptions{Clusters: r.clusters.names(cfg.Name), HealthFaults: HealthFaults}),
 		wake:    make(chan struct{}, 1),
 	}, nil
 }

@@ -11,7 +11,6 @@ import (
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
-	"github.com/mooring-iac/mooring/k8s/rules"
 	"github.com/zclconf/go-cty/cty"
 	"github.com/zclconf/go-cty/cty/convert"
 )
@@ -55,7 +54,7 @@ type config struct {
 	exists   bool
 	discover bool
 	drift    *Drift
-	health   rules.Rules
+	health   []HealthRule
 	blocks   []*block
 }
 
@@ -80,7 +79,7 @@ func (b *block) subject(attr string) *hcl.Range {
 }
 
 // parseConfig reads mooring.hcl by itself. Fit for fuzzing: it touches nothing else.
-func parseConfig(src []byte) (*config, hcl.Diagnostics) {
+func parseConfig(src []byte, check func(HealthRule) []HealthFault) (*config, hcl.Diagnostics) {
 	cfg := &config{exists: true, discover: true}
 	if why := unreasonable(src); why != "" {
 		return cfg, hcl.Diagnostics{fault(hcl.Range{Filename: ConfigFile, Start: hcl.InitialPos, End: hcl.InitialPos}, "Unreasonable file", why)}
@@ -95,7 +94,7 @@ func parseConfig(src []byte) (*config, hcl.Diagnostics) {
 		cfg.discover, more = boolValue(attr, nil)
 		diags = append(diags, more...)
 	}
-	health, more := parseHealth(content.Blocks.OfType("health"))
+	health, more := parseHealth(content.Blocks.OfType("health"), check)
 	cfg.health, diags = health, append(diags, more...)
 	labels := map[string]hcl.Range{}
 	for _, hb := range content.Blocks {

@@ -92,7 +92,7 @@ func (s *scan) readConfig() (*config, hcl.Diagnostics, error) {
 	if err != nil {
 		return nil, nil, fmt.Errorf("read %s: %w", ConfigFile, err)
 	}
-	cfg, diags := parseConfig(src)
+	cfg, diags := parseConfig(src, s.opts.HealthFaults)
 	return cfg, withoutTrees(diags), nil
 }
 

@@ -1,24 +1,28 @@
 package workspace
 
 import (
-	"errors"
 	"fmt"
 
 	"github.com/hashicorp/hcl/v2"
-
-	"github.com/mooring-iac/mooring/k8s/rules"
 )
 
-// parseHealth compiles the health blocks.
-func parseHealth(blocks hcl.Blocks) (rules.Rules, hcl.Diagnostics) {
-	if len(blocks) == 0 {
-		return rules.Rules{}, nil
-	}
-	compiler, err := rules.NewCompiler()
-	if err != nil {
-		return rules.Rules{}, hcl.Diagnostics{fault(blocks[0].DefRange, "Health rules", sentence(err))}
-	}
-	var all []*rules.Rule
+// HealthRule is what a health block says of a kind, in CEL.
+type HealthRule struct {
+	Kind    string // "group/Kind"; "Kind" alone for the core group
+	Healthy string
+	Failed  string // "" when nothing was said
+	Message string // "" when nothing was said
+}
+
+// HealthFault is what is wrong with one part of a rule: kind, healthy, failed or message.
+type HealthFault struct {
+	Part string
+	Err  error
+}
+
+// parseHealth reads the health blocks; check, if there is one, looks at what each says.
+func parseHealth(blocks hcl.Blocks, check func(HealthRule) []HealthFault) ([]HealthRule, hcl.Diagnostics) {
+	var all []HealthRule
 	var diags hcl.Diagnostics
 	first := map[string]hcl.Range{}
 	for _, hb := range blocks {
@@ -28,20 +32,18 @@ func parseHealth(blocks hcl.Blocks) (rules.Rules, hcl.Diagnostics) {
 			continue
 		}
 		first[label] = hb.DefRange
-		rule, more := parseHealthRule(compiler, hb)
+		rule, more := parseHealthRule(hb, check)
 		diags = append(diags, more...)
-		if rule != nil {
-			all = append(all, rule)
-		}
+		all = append(all, rule)
 	}
-	return rules.New(all...), diags
+	return all, diags
 }
 
-func parseHealthRule(compiler *rules.Compiler, hb *hcl.Block) (*rules.Rule, hcl.Diagnostics) {
+func parseHealthRule(hb *hcl.Block, check func(HealthRule) []HealthFault) (HealthRule, hcl.Diagnostics) {
 	content, diags := hb.Body.Content(healthSchema)
-	text := rules.Text{Kind: hb.Labels[0]}
+	rule := HealthRule{Kind: hb.Labels[0]}
 	at := map[string]hcl.Range{"kind": hb.LabelRanges[0], "healthy": hb.DefRange}
-	for name, into := range map[string]*string{"healthy": &text.Healthy, "failed": &text.Failed, "message": &text.Message} {
+	for name, into := range map[string]*string{"healthy": &rule.Healthy, "failed": &rule.Failed, "message": &rule.Message} {
 		attr := content.Attributes[name]
 		if attr == nil {
 			continue
@@ -51,32 +53,15 @@ func parseHealthRule(compiler *rules.Compiler, hb *hcl.Block) (*rules.Rule, hcl.
 		diags = append(diags, more...)
 		at[name] = attr.Expr.Range()
 	}
-	if diags.HasErrors() {
-		return nil, diags
+	if diags.HasErrors() || check == nil {
+		return rule, diags
 	}
-	rule, err := compiler.Compile(text)
-	for _, e := range fieldErrors(err) {
-		summary := "Bad " + e.Field
-		if e.Field == "kind" {
+	for _, f := range check(rule) {
+		summary := "Bad " + f.Part
+		if f.Part == "kind" {
 			summary = "Bad health rule"
 		}
-		diags = append(diags, fault(at[e.Field], summary, sentence(e.Err)))
+		diags = append(diags, fault(at[f.Part], summary, sentence(f.Err)))
 	}
 	return rule, diags
-}
-
-// fieldErrors takes the faults of a rule apart.
-func fieldErrors(err error) []*rules.FieldError {
-	var all []*rules.FieldError
-	if joined, ok := err.(interface{ Unwrap() []error }); ok {
-		for _, e := range joined.Unwrap() {
-			all = append(all, fieldErrors(e)...)
-		}
-		return all
-	}
-	var one *rules.FieldError
-	if errors.As(err, &one) {
-		all = append(all, one)
-	}
-	return all
 }

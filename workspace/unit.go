@@ -3,8 +3,6 @@ package workspace
 import (
 	"slices"
 	"time"
-
-	"github.com/mooring-iac/mooring/k8s/rules"
 )
 
 // Kind tells a unit's two kinds apart.
@@ -41,7 +39,7 @@ type Unit struct {
 	Timeout    time.Duration // 0 when nothing was said
 	Chart      Chart         // of a set that is a Helm chart
 	OnFailure  OnFailure     // what becomes of a set that does not get healthy
-	Health     rules.Rules   // those of mooring.hcl, the same for all sets
+	Health     []HealthRule  // those of mooring.hcl, the same for all sets
 	As         string        // whom it wants to act as in the cluster; "" when nothing was said
 	Limits     *Limits       // what it holds itself to; nil for nothing
 

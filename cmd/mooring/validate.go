@@ -122,7 +122,7 @@ func (v *validation) repository(ctx context.Context, dir string) error {
 	if err := v.links(tree); err != nil {
 		return err
 	}
-	g, err := workspace.NewScanner(workspace.ScannerOptions{Clusters: v.clusters()}).Scan(ctx, tree)
+	g, err := workspace.NewScanner(workspace.ScannerOptions{Clusters: v.clusters(), HealthFaults: runner.HealthFaults}).Scan(ctx, tree)
 	if broken := new(workspace.ConfigError); errors.As(err, &broken) {
 		v.broken(broken)
 		return nil
