@@ -88,9 +88,7 @@ func (c *Cluster) beginDelete(ctx context.Context, set Set, inv Inventory, opts 
 	if x.observed.Live, err = c.observe(ctx, x.p, x.inv); err != nil {
 		return x, err
 	}
-	if err := x.elsewhere(); err != nil {
-		return x, err
-	}
+	x.elsewhere()
 	x.setActions(Plan(set, nil, x.observed, x.inv))
 	return x, nil
 }
@@ -136,16 +134,14 @@ func (c *Cluster) begin(ctx context.Context, set Set, desired []Object, inv Inve
 	if err := x.recall(ctx); err != nil {
 		return x, err
 	}
-	if x.epoch, err = c.epoch(ctx, x.groups()); err != nil {
+	if x.epoch, err = c.epoch(ctx, groupsOf(x.inv.Items)); err != nil {
 		return x, err
 	}
 	x.observed.Verify = x.inv.due(set, x.epoch, c.now())
 	if x.observed.Live, err = c.observe(ctx, x.p, x.inv); err != nil {
 		return x, err
 	}
-	if err := x.elsewhere(); err != nil {
-		return x, err
-	}
+	x.elsewhere()
 	x.setActions(Plan(set, x.p.desired, x.observed, x.inv))
 	if err := x.refused(); err != nil {
 		return x, err
@@ -159,52 +155,31 @@ func (c *Cluster) begin(ctx context.Context, set Set, desired []Object, inv Inve
 	return x, c.checkSchemas(ctx, x.p, changed, x.observed.Live)
 }
 
-// groups are the API groups of what the set holds and is to hold.
-func (x *execution) groups() map[string]bool {
-	groups := map[string]bool{}
-	for _, d := range x.p.desired {
-		groups[d.Item.Group] = true
-	}
-	for _, item := range x.inv.Items {
-		groups[item.Group] = true
-	}
-	return groups
-}
-
 // elsewhere finds out which other sets want what this one holds no more, or what another one holds.
-func (x *execution) elsewhere() error {
+func (x *execution) elsewhere() {
 	if x.opts.Elsewhere == nil {
-		return nil
+		return
 	}
 	label, desired := x.set.label(), map[ID]bool{}
-	ask := func(id ID) error {
+	ask := func(id ID) {
 		live := x.observed.Live[id]
-		other, err := x.opts.Elsewhere(id)
-		if err != nil {
-			return fmt.Errorf("find out whether another set wants %s: %w", Item{ID: id}.Ref(), err)
+		var err error
+		if live.Elsewhere, err = x.opts.Elsewhere(id); err != nil {
+			live.Undecided = err.Error()
 		}
-		if other != "" {
-			live.Elsewhere = other
-			x.observed.Live[id] = live
-		}
-		return nil
+		x.observed.Live[id] = live
 	}
 	for _, d := range x.p.desired {
 		desired[d.Item.ID] = true
 		if owner := x.observed.Live[d.Item.ID].Owner; owner != "" && owner != label {
-			if err := ask(d.Item.ID); err != nil {
-				return err
-			}
+			ask(d.Item.ID)
 		}
 	}
 	for _, item := range x.inv.Items {
 		if live := x.observed.Live[item.ID]; !desired[item.ID] && live.Found && live.Owner == label {
-			if err := ask(item.ID); err != nil {
-				return err
-			}
+			ask(item.ID)
 		}
 	}
-	return nil
 }
 
 // refused joins what the plan refuses.
@@ -395,13 +370,18 @@ func (x *execution) drop(id ID) {
 
 // settle notes that the set is as desired, and who said so.
 func (x *execution) settle(ctx context.Context) error {
-	if slices.ContainsFunc(x.actions, func(a Action) bool { return a.sends() && isDefinition(a.Item) }) {
-		var err error // the set itself has begun a new epoch
-		if x.epoch, err = x.c.epoch(ctx, x.groups()); err != nil {
+	whole := !slices.ContainsFunc(x.actions, func(a Action) bool { return a.Verb == VerbSkip || a.Verb == VerbHold })
+	x.inv = x.inv.with(x.held)
+	if slices.ContainsFunc(x.actions, func(a Action) bool { return a.Verb != VerbKeep }) {
+		var err error // other groups are in play, or the set itself has begun a new epoch
+		if x.epoch, err = x.c.epoch(ctx, groupsOf(x.inv.Items)); err != nil {
 			return err
 		}
 	}
-	x.inv.Epoch, x.inv.Source = x.epoch, x.opts.Source
+	x.inv.Epoch, x.inv.Source = x.epoch, ""
+	if whole {
+		x.inv.Source = x.opts.Source
+	}
 	if x.observed.Verify || x.inv.Verified.IsZero() || len(x.stored.Items) == 0 {
 		x.inv.Verified = x.c.now().UTC().Truncate(time.Second)
 	}
@@ -412,7 +392,6 @@ func (x *execution) settle(ctx context.Context) error {
 func (x *execution) holds() error {
 	for _, a := range x.actions {
 		if a.Verb == VerbHold {
-			x.inv.Source = "" // there is still something to do
 			return fmt.Errorf("%w: %s", ErrPruneHeld, a.Reason)
 		}
 	}

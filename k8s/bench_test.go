@@ -2,8 +2,10 @@ package k8s
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -106,4 +108,40 @@ func bareCreates(b *testing.B, c *Cluster, src Source, ns string) time.Duration 
 		b.Fatal(err)
 	}
 	return time.Since(start)
+}
+
+// BenchmarkReadySeen measures how long after an object has become ready Apply returns: the time between the write of
+// a load balancer's address and the end of the call.
+func BenchmarkReadySeen(b *testing.B) {
+	running := parts.ClusterForTest(b)
+	c, err := Connect(ClusterConfig{Name: "bench", KubeconfigPath: running.Kubeconfig})
+	if err != nil {
+		b.Fatal(err)
+	}
+	var all []time.Duration
+	for n := range b.N {
+		name := fmt.Sprintf("bench-ready-%d-%d", b.N, n)
+		objects, err := Render(checkout(b, fmt.Sprintf("-- k8s/m.yaml --\napiVersion: v1\nkind: Service\nmetadata: {name: %s}\nspec: {type: LoadBalancer, ports: [{port: 80}]}\n", name), "k8s"))
+		if err != nil {
+			b.Fatal(err)
+		}
+		written := make(chan error, 1)
+		var begin time.Time
+		_, err = c.Apply(b.Context(), Set{ID: name}, objects, Inventory{}, ApplyOptions{Events: func(e Event) {
+			if e.Kind == EventHealth && e.Health == HealthInProgress {
+				begin = time.Now()
+				go func() {
+					written <- c.rest.Patch("application/merge-patch+json").AbsPath("/api/v1/namespaces/default/services/" + name + "/status").
+						Body([]byte(`{"status":{"loadBalancer":{"ingress":[{"ip":"192.0.2.1"}]}}}`)).Do(b.Context()).Error()
+				}()
+			}
+		}})
+		if err := errors.Join(err, <-written); err != nil {
+			b.Fatal(err)
+		}
+		all = append(all, time.Since(begin))
+	}
+	slices.Sort(all)
+	b.ReportMetric(float64(all[len(all)/2].Microseconds())/1e3, "ready-seen-ms")
+	b.ReportMetric(float64(all[len(all)-1].Microseconds())/1e3, "ready-seen-max-ms")
 }

@@ -222,13 +222,30 @@ func (r *rig) create(apiVersion, kind, yaml string) {
 // edit merge-patches an object as the named manager.
 func (r *rig) edit(by, apiVersion, kind, name, patch string) {
 	r.Helper()
-	p := r.path(apiVersion, kind, name)
-	if strings.HasSuffix(by, " status") {
-		by, p = strings.TrimSuffix(by, " status"), p+"/status"
-	}
-	if err := r.c.rest.Patch("application/merge-patch+json").AbsPath(p).Param("fieldManager", by).Body([]byte(patch)).Do(r.Context()).Error(); err != nil {
+	if err := r.patch(by, r.path(apiVersion, kind, name), patch); err != nil {
 		r.Fatalf("patch %s: %v", kind, err)
 	}
+}
+
+// editMeanwhile makes the edits in turn while the caller goes on.
+func (r *rig) editMeanwhile(by, apiVersion, kind, name string, patches ...string) {
+	r.Helper()
+	path := r.path(apiVersion, kind, name)
+	go func() {
+		for _, patch := range patches {
+			if err := r.patch(by, path, patch); err != nil {
+				r.Errorf("patch %s: %v", kind, err)
+			}
+		}
+	}()
+}
+
+// patch merge-patches what is at path; a manager named "x status" patches the status.
+func (r *rig) patch(by, path, patch string) error {
+	if name, isStatus := strings.CutSuffix(by, " status"); isStatus {
+		by, path = name, path+"/status"
+	}
+	return r.c.rest.Patch("application/merge-patch+json").AbsPath(path).Param("fieldManager", by).Body([]byte(patch)).Do(r.Context()).Error()
 }
 
 func (r *rig) remove(apiVersion, kind, name string) {

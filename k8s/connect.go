@@ -16,8 +16,6 @@ import (
 	utilnet "k8s.io/apimachinery/pkg/util/net"
 	"k8s.io/client-go/metadata"
 	"k8s.io/client-go/rest"
-	"k8s.io/client-go/tools/clientcmd"
-	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 )
 
 // ClusterConfig says how to reach a cluster. Exactly one of KubeconfigPath, Kubeconfig and InCluster is set; the
@@ -37,31 +35,48 @@ type ClusterConfig struct {
 	Now  func() time.Time // nil is the machine's clock
 }
 
-// Cluster is a connection to one cluster. It is safe for concurrent use and keeps what it learned about the
-// cluster's kinds and schemas.
+// Cluster is a connection to one cluster as one user. It is safe for concurrent use. What was learned about the
+// cluster itself, its kinds and schemas, is kept by its base, whoever asks.
 type Cluster struct {
-	name string
-	host string
-	rest rest.Interface
-	now  func() time.Time
+	name   string
+	host   string
+	user   string   // whom it impersonates; "" for the cluster's own credentials
+	base   *Cluster // with the cluster's own credentials; itself where it has those
+	config *rest.Config
+	client *http.Client
+	source string   // where the credentials come from, for messages
+	files  []string // what the connection was made of
+	stamp  [32]byte // what they held then
+	rest   rest.Interface
+	now    func() time.Time
+	narrow narrow // lists that are forbidden to the user
+
+	patience patience // with what is not healthy yet
 
 	watches           *watches // of what carries our label; nil: a look is a list
 	definitionWatches *watches // of epochKinds
 
-	mu            sync.Mutex            // guards the fields below
+	mu            sync.Mutex            // guards the fields below, which only the base uses
 	kinds         *kinds                // nil: not asked yet
 	schemas       map[string]*schemaDoc // by group version
 	serverVersion string                // "": not asked yet
 	identity      string                // of the cluster; "": not asked yet
+	users         map[string]*Cluster   // those that As has made
 }
 
-// Connect reads the configuration and prepares a client. It sends no request.
+// Connect reads the configuration and prepares a client. It sends no request. Whether the credentials have
+// expired is for CheckCredentials to say.
 func Connect(cfg ClusterConfig) (*Cluster, error) {
+	before := stampOf([]string{cfg.KubeconfigPath})
 	config, err := restConfig(cfg)
 	if err != nil {
 		return nil, fmt.Errorf("cluster %s: %w", cfg.Name, err)
 	}
-	return connect(cfg, config)
+	c, err := connect(cfg, config)
+	if err == nil && before != stampOf([]string{cfg.KubeconfigPath}) {
+		c.stamp = before // it changed while it was read: stale from the start
+	}
+	return c, err
 }
 
 func connect(cfg ClusterConfig, config *rest.Config) (*Cluster, error) {
@@ -84,91 +99,46 @@ func connect(cfg ClusterConfig, config *rest.Config) (*Cluster, error) {
 	if cfg.Wrap != nil {
 		config.Wrap(cfg.Wrap)
 	}
-	client, err := rest.RESTClientFor(config)
+	client, err := rest.HTTPClientFor(config)
 	if err != nil {
 		return nil, fmt.Errorf("cluster %s: %w", cfg.Name, err)
 	}
-	c := &Cluster{name: cfg.Name, host: config.Host, rest: client, now: cfg.Now, schemas: map[string]*schemaDoc{}}
+	c := &Cluster{name: cfg.Name, host: config.Host, config: config, source: cfg.source(), now: cfg.Now, patience: defaultPatience(),
+		schemas: map[string]*schemaDoc{}, users: map[string]*Cluster{}}
+	c.base = c
 	if c.now == nil {
 		c.now = time.Now
 	}
-	if cfg.Watch {
-		// The same connections carry requests and watches.
-		meta, err := metadata.NewForConfigAndClient(metadata.ConfigFor(config), client.Client)
-		if err != nil {
-			return nil, fmt.Errorf("cluster %s: %w", cfg.Name, err)
-		}
-		lost := func() {
-			c.mu.Lock()
-			defer c.mu.Unlock()
-			c.serverVersion = ""
-		}
-		c.watches, c.definitionWatches = newWatches(meta, lost), newWatches(meta, lost)
-	}
-	return c, nil
+	c.files = []string{cfg.KubeconfigPath, config.CAFile, config.CertFile, config.KeyFile}
+	c.stamp = stampOf(c.files)
+	return c, c.use(client, cfg.Watch)
 }
 
-func restConfig(cfg ClusterConfig) (*rest.Config, error) {
-	var kubeconfig *clientcmdapi.Config
+// use makes the client the one that requests, and watches if there are to be some, go through.
+func (c *Cluster) use(client *http.Client, watch bool) error {
 	var err error
-	switch {
-	case cfg.InCluster:
-		config, err := rest.InClusterConfig()
-		if err != nil {
-			return nil, fmt.Errorf("in-cluster configuration: %w", err)
-		}
-		return config, nil
-	case len(cfg.Kubeconfig) > 0:
-		if kubeconfig, err = clientcmd.Load(cfg.Kubeconfig); err != nil {
-			// The parser's words could repeat a token.
-			return nil, errors.New("the kubeconfig from an output is not a kubeconfig")
-		}
-	case cfg.KubeconfigPath != "":
-		if kubeconfig, err = clientcmd.LoadFromFile(cfg.KubeconfigPath); err != nil {
-			return nil, fmt.Errorf("read kubeconfig %s: %w", cfg.KubeconfigPath, err)
-		}
-		if err := clientcmd.ResolveLocalPaths(kubeconfig); err != nil {
-			return nil, fmt.Errorf("read kubeconfig %s: %w", cfg.KubeconfigPath, err)
-		}
-	default:
-		return nil, errors.New("no kubeconfig is configured")
+	c.client = client
+	if c.rest, err = rest.RESTClientForConfigAndClient(c.config, client); err != nil {
+		return fmt.Errorf("cluster %s: %w", c.name, err)
 	}
-	if err := admit(kubeconfig, cfg); err != nil {
-		return nil, err
+	if !watch {
+		return nil
 	}
-	config, err := clientcmd.NewNonInteractiveClientConfig(*kubeconfig, cfg.Context, &clientcmd.ConfigOverrides{}, nil).ClientConfig()
+	// The same connections carry requests and watches.
+	meta, err := metadata.NewForConfigAndClient(metadata.ConfigFor(c.config), client)
 	if err != nil {
-		return nil, fmt.Errorf("kubeconfig: %w", err)
+		return fmt.Errorf("cluster %s: %w", c.name, err)
 	}
-	return config, nil
-}
-
-// admit refuses kubeconfigs that run programs, and files of this machine in one that came from an output: its
-// author could have any file of the runner sent to a server of his own.
-func admit(k *clientcmdapi.Config, cfg ClusterConfig) error {
-	name := cfg.Context
-	if name == "" {
-		name = k.CurrentContext
+	if c != c.base {
+		c.watches = newWatches(meta, func() {}) // mostly what is lost to a user is what he may not watch
+		return nil
 	}
-	ctx, ok := k.Contexts[name]
-	if !ok {
-		if name == "" {
-			return errors.New("the kubeconfig has no current context; name one")
-		}
-		return fmt.Errorf("the kubeconfig has no context %q", name)
+	lost := func() {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.serverVersion = ""
 	}
-	user, cluster := k.AuthInfos[ctx.AuthInfo], k.Clusters[ctx.Cluster]
-	if cluster == nil {
-		return fmt.Errorf("context %q names a cluster that the kubeconfig does not have: %q", name, ctx.Cluster)
-	}
-	inMemory := len(cfg.Kubeconfig) > 0
-	if user != nil && (user.Exec != nil || user.AuthProvider != nil) && (inMemory || !cfg.AllowExec) {
-		return ErrExecPlugin
-	}
-	if inMemory && (cluster.CertificateAuthority != "" ||
-		user != nil && (user.ClientCertificate != "" || user.ClientKey != "" || user.TokenFile != "")) {
-		return ErrLocalFile
-	}
+	c.watches, c.definitionWatches = newWatches(meta, lost), newWatches(meta, lost)
 	return nil
 }
 
@@ -193,13 +163,15 @@ func (c *Cluster) wrap(err error) error {
 	return err
 }
 
-// Close ends the watches and drops idle connections.
+// Close ends the watches and drops idle connections, those of all users.
 func (c *Cluster) Close() {
-	if c.watches != nil {
-		c.watches.stop()
-		c.definitionWatches.stop()
+	b := c.base
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, as := range b.users {
+		as.watches.end()
 	}
-	if client, ok := c.rest.(*rest.RESTClient); ok && client.Client != nil {
-		utilnet.CloseIdleConnectionsFor(client.Client.Transport)
-	}
+	b.watches.end()
+	b.definitionWatches.end()
+	utilnet.CloseIdleConnectionsFor(b.client.Transport)
 }

@@ -37,7 +37,7 @@ func (d document) converter() *converter {
 	kind, apiVersion := scalarAt(d.node, "kind"), scalarAt(d.node, "apiVersion")
 	return &converter{
 		document: d, kind: kind, core: apiVersion == "v1", open: map[*yaml.Node]bool{},
-		substitute: kind != "CustomResourceDefinition" && scalarAt(d.node, "metadata", "annotations", substituteAnnotation) != "disabled",
+		substitute: !d.chart && kind != "CustomResourceDefinition" && scalarAt(d.node, "metadata", "annotations", substituteAnnotation) != "disabled",
 	}
 }
 
@@ -64,7 +64,7 @@ func (d document) object(values map[string]Value) (Object, []*SourceError) {
 		}
 	}
 	o.Unstructured = &unstructured.Unstructured{Object: content}
-	faults := metadataFaults(o)
+	faults := append(metadataFaults(o), d.hidden.check(&o)...)
 	if o.isSecret() {
 		faults = append(faults, secretFaults(o)...)
 	}
@@ -229,7 +229,17 @@ func (c *converter) key(n *yaml.Node) (string, bool) {
 func (c *converter) scalar(n *yaml.Node) any {
 	v := c.plain(n)
 	s, isText := v.(string)
+	if c.secret[n] { // left alone: it may hold any text, and an error would show a part of it
+		if c.note == nil && !(c.kind == "Secret" && c.core) {
+			c.fault(n, "%s", secretOnly(c.kind))
+		}
+		c.sensitive = true
+		return v
+	}
 	if !isText || !c.substitute {
+		return v
+	}
+	if c.hidden.in(s) != "" {
 		return v
 	}
 	if generated, ok := c.generatedSecret(s); ok {
@@ -281,7 +291,7 @@ func (c *converter) plain(n *yaml.Node) any {
 
 // bool11 reads a bare YAML 1.1 boolean, unless a kustomization made the node: its text is text.
 func (c *converter) bool11(n *yaml.Node, v bool) any {
-	if c.find != nil {
+	if c.find != nil && !c.chart {
 		return n.Value
 	}
 	return v

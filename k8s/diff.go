@@ -84,7 +84,7 @@ func diffValues(changes []FieldChange, at []step, old, new any) []FieldChange {
 }
 
 func diffMaps(changes []FieldChange, at []step, old, new map[string]any) []FieldChange {
-	for _, k := range sortedKeys(old, new) {
+	for _, k := range keysOfAll(old, new) {
 		here := below(at, step{field: k})
 		o, was := old[k]
 		n, is := new[k]

@@ -46,9 +46,9 @@ func drop(o map[string]any, field string, keys ...string) {
 
 // What stands for a value that may not be seen.
 const (
-	hidden    = "(hidden)"
-	hiddenOld = "(hidden, old value)"
-	hiddenNew = "(hidden, new value)"
+	maskSame = "(hidden)"
+	maskOld  = "(hidden, old value)"
+	maskNew  = "(hidden, new value)"
 	// afterApply stands for a value of Terraform's that is known only after an apply.
 	afterApply = "(known after apply)"
 )
@@ -67,7 +67,7 @@ func masked(old, new map[string]any, sensitive bool) (map[string]any, map[string
 		maskField(om, nm, "annotations", func(k string) bool { return !strings.HasPrefix(k, "mooring.dev/") })
 	case sensitive:
 		old, new = maps.Clone(old), maps.Clone(new)
-		for _, field := range sortedKeys(old, new) {
+		for _, field := range keysOfAll(old, new) {
 			switch field {
 			case "apiVersion", "kind":
 			case "metadata":
@@ -108,7 +108,7 @@ func maskField(old, new map[string]any, field string, which func(key string) boo
 		return
 	}
 	om, nm = maps.Clone(om), maps.Clone(nm)
-	for _, k := range sortedKeys(om, nm) {
+	for _, k := range keysOfAll(om, nm) {
 		if !which(k) {
 			continue
 		}
@@ -118,8 +118,8 @@ func maskField(old, new map[string]any, field string, which func(key string) boo
 		put(om, k, ov, was)
 		put(nm, k, nv, is)
 	}
-	put(old, field, orHidden(om, o), was)
-	put(new, field, orHidden(nm, n), is)
+	put(old, field, orMask(om, o), was)
+	put(new, field, orMask(nm, n), is)
 }
 
 func asMap(v any) map[string]any {
@@ -127,12 +127,12 @@ func asMap(v any) map[string]any {
 	return m
 }
 
-// orHidden is the masked mapping, or the mask itself for what should have been one and is not.
-func orHidden(m map[string]any, was any) any {
+// orMask is the masked mapping, or the mask itself for what should have been one and is not.
+func orMask(m map[string]any, was any) any {
 	if _, ok := was.(map[string]any); ok || was == nil {
 		return m
 	}
-	return hidden
+	return maskSame
 }
 
 func put(m map[string]any, k string, v any, there bool) {
@@ -146,13 +146,13 @@ func maskValue(old, new any, was, is bool) (any, any) {
 	unknown := mentionsUnknown(new)
 	switch {
 	case unknown && was:
-		return hiddenOld, afterApply
+		return maskOld, afterApply
 	case unknown:
 		return nil, afterApply
 	case was && is && !reflect.DeepEqual(old, new):
-		return hiddenOld, hiddenNew
+		return maskOld, maskNew
 	}
-	return hidden, hidden
+	return maskSame, maskSame
 }
 
 // mentionsUnknown tells whether a value of a Secret holds the mark of a value that is not known yet, in clear or

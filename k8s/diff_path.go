@@ -122,7 +122,7 @@ func quoted(s string) string {
 	return strings.TrimSuffix(b.String(), "\n")
 }
 
-func sortedKeys(ms ...map[string]any) []string {
+func keysOfAll(ms ...map[string]any) []string {
 	all := map[string]bool{}
 	for _, m := range ms {
 		for k := range m {

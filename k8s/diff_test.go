@@ -171,10 +171,10 @@ data: {password: bmV3LXBhc3N3b3Jk, user: YWRtaW4tdXNlcg==, token: KGtub3duIGFmdG
 	d := diffObjects(object(t, live), object(t, merged), false)
 	golden(t, "diff-secret.golden", d.Text)
 	want := []FieldChange{
-		{Path: "data.gone", Op: FieldRemove, Old: hidden},
-		{Path: "data.password", Op: FieldReplace, Old: hiddenOld, New: hiddenNew},
+		{Path: "data.gone", Op: FieldRemove, Old: maskSame},
+		{Path: "data.password", Op: FieldReplace, Old: maskOld, New: maskNew},
 		{Path: "data.token", Op: FieldAdd, New: afterApply},
-		{Path: `metadata.annotations["tool.example.com/copy"]`, Op: FieldReplace, Old: hiddenOld, New: hiddenNew},
+		{Path: `metadata.annotations["tool.example.com/copy"]`, Op: FieldReplace, Old: maskOld, New: maskNew},
 	}
 	if diff := cmp.Diff(want, d.Changes, cmpopts.IgnoreUnexported(FieldChange{})); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)

@@ -150,7 +150,7 @@ func scalarYAML(v any) string {
 
 // usualOrder is how people write keys: what an object is, what it is called, then the rest by name.
 func usualOrder(m map[string]any) []string {
-	keys := sortedKeys(m)
+	keys := keysOfAll(m)
 	slices.SortStableFunc(keys, func(a, b string) int { return cmp.Compare(rank(a), rank(b)) })
 	return keys
 }

@@ -143,6 +143,7 @@ func (k *kinds) of(item Item) (kind, bool) {
 // kindsFor returns the cluster's kinds together with those the objects define. What is cached is asked for again
 // when an object is of a kind it does not hold.
 func (c *Cluster) kindsFor(ctx context.Context, objects []Object) (*kinds, error) {
+	c = c.base // kinds are the same for everybody
 	c.mu.Lock()
 	cached := c.kinds
 	c.mu.Unlock()

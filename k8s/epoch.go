@@ -28,13 +28,18 @@ var epochKinds = []kind{
 	{group: "admissionregistration.k8s.io", version: "v1", kind: "ValidatingWebhookConfiguration", resource: "validatingwebhookconfigurations"},
 }
 
-func isDefinition(item Item) bool {
-	return slices.ContainsFunc(epochKinds, func(k kind) bool { return k.group == item.Group && k.kind == item.Kind })
+func groupsOf(items []Item) map[string]bool {
+	groups := map[string]bool{}
+	for _, item := range items {
+		groups[item.Group] = true
+	}
+	return groups
 }
 
 // epoch is a short digest of the server's version, its webhooks and the CRDs of the groups in play. While it stays the
 // same, what was applied once would be applied the same way again. Parts that may not be asked are left out.
 func (c *Cluster) epoch(ctx context.Context, groups map[string]bool) (string, error) {
+	c = c.base // it is the same for everybody
 	version, err := c.version(ctx)
 	if err != nil {
 		return "", err

@@ -23,6 +23,9 @@ var (
 var (
 	ErrExecPlugin = errors.New("the kubeconfig runs a program for its credentials, which is refused")
 	ErrLocalFile  = errors.New("the kubeconfig names files of this machine, which is refused")
+	ErrInsecure   = errors.New("the kubeconfig from an output does not say how to know its server, which is refused")
+	ErrProxy      = errors.New("the kubeconfig from an output sends requests through a proxy, which is refused")
+	ErrExpired    = errors.New("expired")
 )
 
 // Returned by Plan, Apply and Delete.
@@ -37,6 +40,7 @@ var (
 	ErrPruneHeld = errors.New("a large prune waits")
 	// ErrOtherCluster says that the set holds objects in another cluster, which Set.AllowMove would leave behind.
 	ErrOtherCluster = errors.New("the set is in another cluster")
+	ErrNoNamespace  = errors.New("it names no namespace, and this set has no default for it; add metadata.namespace")
 )
 
 // ConflictError says that other managers own fields that the set wants to change.
@@ -151,6 +155,9 @@ func explain(err error, ref string, secret bool) error {
 	}
 	if malformed := malformedOf(s, ref, secret); malformed != nil {
 		return malformed
+	}
+	if access := accessOf(s); access != nil {
+		return access
 	}
 	e := &RefusedError{Ref: ref, Reason: string(s.Reason), Message: s.Message, Temporary: temporary(err)}
 	switch {
@@ -287,6 +294,9 @@ func temporary(err error) bool {
 		s := status.Status()
 		if s.Reason == metav1.StatusReasonConflict {
 			return conflictOf(s, "") == nil
+		}
+		if s.Reason == metav1.StatusReasonForbidden {
+			return strings.Contains(s.Message, "exceeded quota") // what is being deleted may still count
 		}
 		return s.Code >= 500 && !strings.Contains(s.Message, typedPatch)
 	}

@@ -2,6 +2,7 @@ package k8s
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"os"
@@ -9,6 +10,8 @@ import (
 	"slices"
 	"sort"
 	"strings"
+
+	"go.yaml.in/yaml/v3"
 )
 
 // maxFile is the largest manifest file read, in bytes. A cluster refuses objects of more than about 1.5 MB.
@@ -21,8 +24,10 @@ var kustomizationNames = []string{"kustomization.yaml", "kustomization.yml", "Ku
 type tree struct {
 	root    *os.Root
 	exclude []string
+	src     Source
 	faults  []*SourceError
-	built   bool // kustomize ran
+	built   bool    // kustomize ran
+	hidden  *hidden // what was decrypted for the kustomization that is being built
 }
 
 func (t *tree) fault(file string, line int, message string) {
@@ -39,7 +44,17 @@ func (t *tree) load(dir string) ([]document, []*SourceError) {
 	case !info.IsDir():
 		return t.plain(dir), t.faults
 	}
-	if k := t.kustomizationOf(dir); k != "" {
+	kustomization, chart := t.kustomizationOf(dir), path.Join(dir, chartFile)
+	switch isChart := t.isFile(chart); {
+	case isChart && kustomization != "":
+		t.fault(chart, 0, "the directory is a Helm chart and a kustomization at once ("+kustomization+"); keep one of the two, or move one to a set of its own")
+		return nil, t.faults
+	case isChart:
+		return t.chart(dir), t.faults
+	case t.src.Chart.given():
+		t.fault(dir, 0, "release, values_files, kube_version, api_versions and ignore_hooks are for a Helm chart, and "+dir+" holds no "+chartFile)
+		return nil, t.faults
+	case kustomization != "":
 		return t.build(dir), t.faults
 	}
 	var files, kustomizations []string
@@ -81,8 +96,8 @@ func (t *tree) walk(dir string, files, kustomizations *[]string) {
 			t.fault(p, 0, "a symbolic link to a directory is not followed; name the directory as a set of its own")
 		case info.IsDir() && t.kustomizationOf(p) != "":
 			*kustomizations = append(*kustomizations, p)
-		case info.IsDir() && t.isFile(path.Join(p, "Chart.yaml")):
-			t.fault(path.Join(p, "Chart.yaml"), 0, "a Helm chart is not rendered; commit what `helm template` prints, or move the chart out of the set")
+		case info.IsDir() && t.isFile(path.Join(p, chartFile)):
+			t.fault(path.Join(p, chartFile), 0, fmt.Sprintf("a Helm chart inside a set of plain manifests is not rendered; make it a set of its own in mooring.hcl: manifests %q { path = %q }", name, p))
 		case info.IsDir():
 			t.walk(p, files, kustomizations)
 		case isManifestName(name) && info.Mode().IsRegular():
@@ -131,7 +146,14 @@ func (t *tree) plain(file string) []document {
 		t.fault(file, 0, "read: "+plainFileError(err))
 		return nil
 	}
-	docs, faults := parse(file, data)
+	nodes, fault := parseNodes(file, data)
+	var secret map[*yaml.Node]bool
+	if fault == nil {
+		if secret, fault = unseal(file, nodes, t.src.Keys); fault != nil {
+			nodes = nil
+		}
+	}
+	docs, faults := documentsOf(file, nodes, secret, fault)
 	t.faults = append(t.faults, faults...)
 	return docs
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"maps"
 	"net/http"
 	"net/url"
 	"time"
@@ -17,10 +18,11 @@ import (
 // pollEvery is how often single objects are read where the cluster forbids to watch them.
 const pollEvery = 2 * time.Second
 
-// sighting is the state of one object; Object is nil when it is not there.
+// sighting is the state of one object; object is nil when it is not there, and last is then what it was when it was
+// deleted, where that was seen.
 type sighting struct {
-	id     ID
-	object *unstructured.Unstructured
+	id           ID
+	object, last *unstructured.Unstructured
 }
 
 // follow reports the state of the given objects of one kind, at once and whenever it changes, until see returns
@@ -30,7 +32,7 @@ func (c *Cluster) follow(ctx context.Context, k kind, set Set, ids []ID, accept 
 	if len(ids) == 0 {
 		return nil
 	}
-	f := &follower{c: c, k: k, set: set, ids: map[ID]bool{}, see: see, accept: accept}
+	f := &follower{c: c, k: k, ids: map[ID]bool{}, see: see, accept: accept, query: map[string]string{"labelSelector": ownerLabel + "=" + set.label()}}
 	f.namespace = ids[0].Namespace
 	for _, id := range ids {
 		f.ids[id] = true
@@ -38,6 +40,22 @@ func (c *Cluster) follow(ctx context.Context, k kind, set Set, ids []ID, accept 
 			f.namespace = ""
 		}
 	}
+	if f.isNarrow() {
+		return f.followEach(ctx, set)
+	}
+	err := f.run(ctx)
+	switch {
+	case apierrors.IsForbidden(err) && k.namespaced && f.namespace == "":
+		c.narrow.note(k.collection(""))
+		return f.followEach(ctx, set)
+	case apierrors.IsForbidden(err), apierrors.IsMethodNotSupported(err):
+		return f.poll(ctx)
+	}
+	return err
+}
+
+// run lists and watches, again and again, until see is satisfied, ctx ends or trying again cannot help.
+func (f *follower) run(ctx context.Context) error {
 	pause := 100 * time.Millisecond
 	for {
 		done, err := f.listAndWatch(ctx)
@@ -47,9 +65,9 @@ func (c *Cluster) follow(ctx context.Context, k kind, set Set, ids []ID, accept 
 		case ctx.Err() != nil:
 			return context.Cause(ctx)
 		case apierrors.IsForbidden(err), apierrors.IsMethodNotSupported(err):
-			return f.poll(ctx)
+			return err
 		case err != nil && !temporary(err) && !apierrors.IsNotFound(err) && !apierrors.IsResourceExpired(err) && !apierrors.IsGone(err):
-			return c.wrap(explain(err, "watch "+k.resource, k.isSecret()))
+			return f.c.wrap(explain(err, "watch "+f.k.resource, f.k.isSecret()))
 		case err != nil:
 			pause = min(2*pause, 5*time.Second)
 		default:
@@ -66,28 +84,23 @@ func (c *Cluster) follow(ctx context.Context, k kind, set Set, ids []ID, accept 
 type follower struct {
 	c         *Cluster
 	k         kind
-	set       Set
-	ids       map[ID]bool
-	namespace string // of all of them, or "" when they are in several
-	accept    string // how one object is wanted: whole, or its metadata
+	query     map[string]string // labelSelector, fieldSelector
+	ids       map[ID]bool       // nil: all that the query selects
+	namespace string            // of all of them, or "" when they are in several
+	accept    string            // how one object is wanted: whole, or its metadata
 	see       func(sighting) bool
+
+	listing, listed func() // called before and after a list is reported; either may be nil
 }
 
 // listAndWatch returns true when see was satisfied, and an error when the watch cannot go on from where it was.
 func (f *follower) listAndWatch(ctx context.Context) (bool, error) {
-	selector := ownerLabel + "=" + f.set.label()
-	version, items, err := f.list(ctx, selector)
-	if err != nil {
-		return false, err
+	version, done, err := f.list(ctx)
+	if done || err != nil {
+		return done, err
 	}
-	for id := range f.ids {
-		if f.see(sighting{id, items[id]}) {
-			return true, nil
-		}
-	}
-	clear(items)
 	for {
-		done, last, err := f.watch(ctx, selector, version)
+		done, last, err := f.watch(ctx, version)
 		if done || err != nil || last == "" || ctx.Err() != nil {
 			return done, err
 		}
@@ -98,9 +111,14 @@ func (f *follower) listAndWatch(ctx context.Context) (bool, error) {
 	}
 }
 
-func (f *follower) list(ctx context.Context, selector string) (string, map[ID]*unstructured.Unstructured, error) {
-	items := map[ID]*unstructured.Unstructured{}
-	params := map[string]string{"labelSelector": selector, "limit": "500"}
+// list reports what is there, page by page, then which of the ids are not.
+func (f *follower) list(ctx context.Context) (version string, done bool, err error) {
+	if f.listing != nil {
+		f.listing()
+	}
+	found := map[ID]bool{}
+	params := maps.Clone(f.query)
+	params["limit"] = "500"
 	accept := f.accept
 	if accept == acceptMetadata {
 		accept = acceptList
@@ -108,7 +126,7 @@ func (f *follower) list(ctx context.Context, selector string) (string, map[ID]*u
 	for {
 		a, err := f.c.send(ctx, request{verb: http.MethodGet, path: f.k.collection(f.namespace), accept: accept, params: params})
 		if err != nil {
-			return "", nil, err
+			return "", false, err
 		}
 		var page struct {
 			Metadata struct {
@@ -118,19 +136,39 @@ func (f *follower) list(ctx context.Context, selector string) (string, map[ID]*u
 			Items []map[string]any `json:"items"`
 		}
 		if err := utiljson.Unmarshal(a.body, &page); err != nil {
-			return "", nil, errors.New("read the list of " + f.k.resource + ": not what was asked for")
+			return "", false, errors.New("read the list of " + f.k.resource + ": not what was asked for")
 		}
 		for _, content := range page.Items {
-			if o := f.object(content); f.ids[f.id(o)] {
-				items[f.id(o)] = o
+			o := f.object(content)
+			id := f.id(o)
+			if !f.wants(id) {
+				continue
+			}
+			if f.ids != nil {
+				found[id] = true
+			}
+			if f.see(sighting{id: id, object: o}) {
+				return "", true, nil
 			}
 		}
 		if page.Metadata.Continue == "" {
-			return page.Metadata.ResourceVersion, items, nil
+			version = page.Metadata.ResourceVersion
+			break
 		}
 		params["continue"] = page.Metadata.Continue
 	}
+	for id := range f.ids {
+		if !found[id] && f.see(sighting{id: id}) {
+			return "", true, nil
+		}
+	}
+	if f.listed != nil {
+		f.listed()
+	}
+	return version, false, nil
 }
+
+func (f *follower) wants(id ID) bool { return f.ids == nil || f.ids[id] }
 
 // object gives list items the kind that a list leaves out.
 func (f *follower) object(content map[string]any) *unstructured.Unstructured {
@@ -146,10 +184,14 @@ func (f *follower) id(o *unstructured.Unstructured) ID {
 }
 
 // watch follows changes after version and returns the last version seen.
-func (f *follower) watch(ctx context.Context, selector, version string) (bool, string, error) {
-	stream, err := f.c.rest.Get().AbsPath(f.k.collection(f.namespace)).SetHeader("Accept", f.accept).
-		Param("watch", "true").Param("labelSelector", selector).Param("resourceVersion", version).
-		Param("allowWatchBookmarks", "true").Param("timeoutSeconds", "300").Stream(quiet(ctx))
+func (f *follower) watch(ctx context.Context, version string) (bool, string, error) {
+	req := f.c.rest.Get().AbsPath(f.k.collection(f.namespace)).SetHeader("Accept", f.accept).
+		Param("watch", "true").Param("resourceVersion", version).
+		Param("allowWatchBookmarks", "true").Param("timeoutSeconds", "300")
+	for key, v := range f.query {
+		req = req.Param(key, v)
+	}
+	stream, err := req.Stream(quiet(ctx))
 	if err != nil {
 		return false, version, err
 	}
@@ -175,12 +217,12 @@ func (f *follower) watch(ctx context.Context, selector, version string) (bool, s
 		}
 		o := f.object(content)
 		version = o.GetResourceVersion()
-		if event.Type == "BOOKMARK" || !f.ids[f.id(o)] {
+		if event.Type == "BOOKMARK" || !f.wants(f.id(o)) {
 			continue
 		}
-		s := sighting{f.id(o), o}
+		s := sighting{id: f.id(o), object: o}
 		if event.Type == "DELETED" {
-			s.object = nil
+			s.object, s.last = nil, o
 		}
 		if f.see(s) {
 			return true, version, nil

@@ -5,13 +5,14 @@ import (
 	"strings"
 
 	"github.com/fluxcd/cli-utils/pkg/kstatus/status"
+	"github.com/mooring-iac/mooring/k8s/rules"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 )
 
-// healthOf computes an object's health by kstatus' rules, with the cases it answers too early:
-// a Job that runs is not done, a Pod that failed has failed, a load balancer needs an address, and where no Ready
-// condition exists, Available counts. The message says what is waited for.
-func healthOf(o *unstructured.Unstructured) (Health, string) {
+// healthOf computes an object's health: by the rule that people wrote for its kind, else by what is known of the
+// kind, else by kstatus' rules; where no Ready condition exists, Available counts. It knows nothing but the object.
+// The message says what is waited for, or why it failed, in words of any length: whoever shows them masks and cuts.
+func healthOf(o *unstructured.Unstructured, own rules.Rules) (Health, string) {
 	if o == nil {
 		return HealthNotFound, "it does not exist"
 	}
@@ -19,26 +20,39 @@ func healthOf(o *unstructured.Unstructured) (Health, string) {
 		return HealthTerminating, "it is being deleted"
 	}
 	group := o.GroupVersionKind().Group
-	switch {
-	case group == "batch" && o.GetKind() == "Job":
-		return jobHealth(o)
-	case group == "" && o.GetKind() == "Pod":
-		if phase, _, _ := unstructured.NestedString(o.Object, "status", "phase"); phase == "Failed" {
-			return HealthFailed, "the Pod has failed" + statusWords(o)
-		}
-	case group == "" && o.GetKind() == "Service":
-		if h, m := serviceHealth(o); h != "" {
-			return h, m
-		}
+	if rule := own.For(group, o.GetKind()); rule != nil {
+		return ruleHealth(o, rule)
 	}
+	if of := healthOfKind[group+"/"+o.GetKind()]; of != nil {
+		return of(o)
+	}
+	h, m := kstatus(o)
+	if c := condition(o, "Ready"); h == HealthInProgress && c != nil && c["status"] != "True" && !isBehind(o) {
+		m = words(c) // kstatus leaves the reason out
+	}
+	if h != HealthCurrent {
+		return h, m
+	}
+	// kstatus looks at Ready alone, and not at the generation that a condition is about.
+	for _, kind := range []string{"Ready", "Available"} {
+		c := condition(o, kind)
+		switch {
+		case c == nil:
+			continue
+		case c["status"] != "True":
+			return HealthInProgress, words(c)
+		case isStale(o, c):
+			return HealthInProgress, fmt.Sprintf("condition %s is about an earlier version", kind)
+		}
+		break
+	}
+	return HealthCurrent, ""
+}
+
+func kstatus(o *unstructured.Unstructured) (Health, string) {
 	r, err := status.Compute(o)
 	if err != nil {
 		return HealthUnknown, err.Error()
-	}
-	if r.Status == status.CurrentStatus && condition(o, "Ready") == nil && !isWorkload(o) {
-		if a := condition(o, "Available"); a != nil && a["status"] != "True" {
-			return HealthInProgress, words(a)
-		}
 	}
 	if r.Status == status.CurrentStatus {
 		return HealthCurrent, ""
@@ -46,39 +60,35 @@ func healthOf(o *unstructured.Unstructured) (Health, string) {
 	return Health(r.Status), r.Message
 }
 
-func jobHealth(o *unstructured.Unstructured) (Health, string) {
-	for _, failed := range []string{"Failed", "FailureTarget"} {
-		if c := condition(o, failed); c != nil && c["status"] == "True" {
-			return HealthFailed, words(c)
-		}
+func ruleHealth(o *unstructured.Unstructured, rule *rules.Rule) (Health, string) {
+	if isBehind(o) {
+		return HealthInProgress, "its controller has not seen this version yet"
 	}
-	if c := condition(o, "Complete"); c != nil && c["status"] == "True" {
+	v := rule.Evaluate(o.Object)
+	message := v.Message
+	switch {
+	case v.Failed && message == "":
+		return HealthFailed, "its health rule calls it failed"
+	case v.Failed:
+		return HealthFailed, message
+	case v.Healthy:
 		return HealthCurrent, ""
+	case message == "":
+		return HealthInProgress, "its health rule calls it not healthy yet"
 	}
-	if suspended, _, _ := unstructured.NestedBool(o.Object, "spec", "suspend"); suspended {
-		return HealthCurrent, "suspended"
-	}
-	active, _, _ := unstructured.NestedInt64(o.Object, "status", "active")
-	succeeded, _, _ := unstructured.NestedInt64(o.Object, "status", "succeeded")
-	return HealthInProgress, fmt.Sprintf("the Job is not complete: %d active, %d succeeded", active, succeeded)
+	return HealthInProgress, message
 }
 
-func serviceHealth(o *unstructured.Unstructured) (Health, string) {
-	if t, _, _ := unstructured.NestedString(o.Object, "spec", "type"); t != "LoadBalancer" {
-		return "", ""
-	}
-	if ingress, _, _ := unstructured.NestedSlice(o.Object, "status", "loadBalancer", "ingress"); len(ingress) == 0 {
-		return HealthInProgress, "the load balancer has no address yet"
-	}
-	return HealthCurrent, ""
+// isBehind tells whether the status speaks of an earlier version of the object.
+func isBehind(o *unstructured.Unstructured) bool {
+	observed, found, _ := unstructured.NestedInt64(o.Object, "status", "observedGeneration")
+	return found && observed < o.GetGeneration()
 }
 
-func isWorkload(o *unstructured.Unstructured) bool {
-	switch o.GroupVersionKind().Group + "/" + o.GetKind() {
-	case "apps/Deployment", "apps/StatefulSet", "apps/DaemonSet", "apps/ReplicaSet":
-		return true
-	}
-	return false
+// isStale tells whether a condition does.
+func isStale(o *unstructured.Unstructured, c map[string]any) bool {
+	observed, ok := c["observedGeneration"].(int64)
+	return ok && observed < o.GetGeneration()
 }
 
 func condition(o *unstructured.Unstructured, kind string) map[string]any {
@@ -89,6 +99,12 @@ func condition(o *unstructured.Unstructured, kind string) map[string]any {
 		}
 	}
 	return nil
+}
+
+// isCondition tells whether a condition is there and has the status.
+func isCondition(o *unstructured.Unstructured, kind, status string) bool {
+	c := condition(o, kind)
+	return c != nil && c["status"] == status
 }
 
 // words is a condition in the words of who wrote it.
@@ -105,17 +121,9 @@ func words(c map[string]any) string {
 	return strings.Join(parts, ": ")
 }
 
-func statusWords(o *unstructured.Unstructured) string {
-	reason, _, _ := unstructured.NestedString(o.Object, "status", "reason")
-	message, _, _ := unstructured.NestedString(o.Object, "status", "message")
-	text := strings.Trim(reason+": "+message, ": ")
-	if text == "" {
-		return ""
-	}
-	return ": " + text
-}
-
-// hasHealth tells the kinds that become something after they were accepted from those that simply are.
+// hasHealth tells the kinds that become something after they were accepted from those that simply are. An Ingress
+// is among the latter because many controllers never write an address into its status, a CronJob because it has
+// nothing to do until its time comes.
 func hasHealth(item Item) bool {
 	switch item.Group + "/" + item.Kind {
 	case "/ConfigMap", "/Secret", "/ServiceAccount", "/LimitRange", "/ResourceQuota", "/Endpoints", "/PodTemplate",

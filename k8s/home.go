@@ -10,6 +10,7 @@ import (
 // identify returns what tells this cluster from every other: the UID of its namespace kube-system, which lives as long as the
 // cluster; "" where it may not be read.
 func (c *Cluster) identify(ctx context.Context) (string, error) {
+	c = c.base // it is the same for everybody
 	c.mu.Lock()
 	known := c.identity
 	c.mu.Unlock()

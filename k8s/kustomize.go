@@ -27,7 +27,8 @@ func (t *tree) build(dir string) []document {
 		t.faults = append(t.faults, faults...)
 		return nil
 	}
-	t.built = true
+	t.built, t.hidden = true, &hidden{}
+	before := len(t.faults)
 	kustomizeMu.Lock()
 	defer kustomizeMu.Unlock()
 	// Parsed anew by every build anyway, and some 20 MB that an idle server need not hold.
@@ -37,8 +38,11 @@ func (t *tree) build(dir string) []document {
 	options.PluginConfig = types.DisabledPluginConfig()
 	options.Reorder = krusty.ReorderOptionNone
 	resources, err := krusty.MakeKustomizer(options).Run(&kustomizeFS{tree: t, top: file}, "/"+dir)
+	if len(t.faults) > before {
+		return nil // an encrypted file could not be read: kustomize's own words only follow from that
+	}
 	if err != nil {
-		t.fault(file, 0, "kustomize: "+strings.ReplaceAll(err.Error(), "'/"+dir, "'"+dir))
+		t.fault(file, 0, "kustomize: "+t.hidden.conceal(strings.ReplaceAll(err.Error(), "'/"+dir, "'"+dir)))
 		return nil
 	}
 	var docs []document
@@ -50,7 +54,7 @@ func (t *tree) build(dir string) []document {
 
 // rendered makes a document of one built object and finds the place it came from as well as it can.
 func (t *tree) rendered(dir, file string, r *resource.Resource) []document {
-	d := document{node: resolve(r.YNode()), file: file}
+	d := document{node: resolve(r.YNode()), file: file, hidden: t.hidden}
 	if d.node != nil && d.node.Kind == yaml.DocumentNode && len(d.node.Content) > 0 {
 		d.node = d.node.Content[0]
 	}

@@ -45,7 +45,7 @@ type kustomizationCheck struct {
 
 func (c *kustomizationCheck) check(k *types.Kustomization) {
 	if len(k.HelmCharts) > 0 || len(k.HelmChartInflationGenerator) > 0 || k.HelmGlobals != nil {
-		c.fault("helm", "Helm charts are not rendered; commit what `helm template` prints and list it under resources")
+		c.fault("helm", "Helm charts are not rendered inside a kustomization; make the chart a set of its own (a manifests block whose path holds Chart.yaml), or commit what `helm template` prints and list it under resources")
 	}
 	//lint:ignore SA1019 people still write it, so it must be checked
 	for _, p := range append(append(append([]string{}, k.Resources...), k.Bases...), k.Components...) {

@@ -84,7 +84,12 @@ func (f *kustomizeFS) ReadFile(p string) ([]byte, error) {
 		return nil, errors.New(name + ": " + plainFileError(err))
 	}
 	if name == f.top {
-		data = withOrigins(data)
+		return withOrigins(data), nil
+	}
+	data, fault := f.tree.opened(name, data)
+	if fault != nil {
+		f.tree.faults = append(f.tree.faults, fault)
+		return nil, fault
 	}
 	return data, nil
 }

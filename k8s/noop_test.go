@@ -68,9 +68,11 @@ func TestEditsOfOthersAreSeenThroughTheWatch(t *testing.T) {
 	r.watching()
 	r.mustApply(many(3))
 	for name, edit := range map[string]func(){
-		"a field":   func() { r.edit("somebody", "v1", "ConfigMap", "c0", `{"data":{"k":"edited"}}`) },
-		"a Secret":  func() { r.edit("somebody", "v1", "Secret", "secret", `{"data":{"password":"eA=="}}`) },
-		"the label": func() { r.edit("somebody", "v1", "ConfigMap", "c1", `{"metadata":{"labels":{"mooring.dev/set":null}}}`) },
+		"a field":  func() { r.edit("somebody", "v1", "ConfigMap", "c0", `{"data":{"k":"edited"}}`) },
+		"a Secret": func() { r.edit("somebody", "v1", "Secret", "secret", `{"data":{"password":"eA=="}}`) },
+		"the label": func() {
+			r.edit("somebody", "v1", "ConfigMap", "c1", `{"metadata":{"labels":{"mooring.dev/set":null}}}`)
+		},
 		"all of it": func() { r.remove("v1", "ConfigMap", "c2") },
 	} {
 		edit()

@@ -42,8 +42,8 @@ func place(file string, line int) string {
 	return file + ":" + strconv.Itoa(line)
 }
 
-// id is what an object is, whatever version it is written in.
-func (o Object) id() ID {
+// ID is what an object is, whatever version it is written in.
+func (o Object) ID() ID {
 	gv, _ := schema.ParseGroupVersion(o.GetAPIVersion())
 	return ID{Group: gv.Group, Kind: o.GetKind(), Namespace: o.GetNamespace(), Name: o.GetName()}
 }

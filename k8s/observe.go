@@ -45,7 +45,7 @@ func (c *Cluster) observe(ctx context.Context, p *prepared, inv Inventory) (map[
 		}
 	}
 	for i, d := range p.desired {
-		if d.Order.Phase == PhaseGround || seen.unlisted(p.kind[i]) {
+		if d.Order.Phase == PhaseGround || seen.isForbidden(p.kind[i].collection(d.Item.Namespace)) {
 			lookUp(d.Item.ID, p.kind[i], true)
 		}
 	}
@@ -67,7 +67,7 @@ func (c *Cluster) sight(ctx context.Context, where scope, seen *observed) error 
 			return nil
 		}
 	}
-	return c.list(ctx, where, seen)
+	return c.listScope(ctx, where, seen)
 }
 
 // scope is where to list a kind: in one namespace, when all its objects are there, which a tenant may do and which
@@ -75,6 +75,7 @@ func (c *Cluster) sight(ctx context.Context, where scope, seen *observed) error 
 type scope struct {
 	kind      kind
 	namespace string
+	all       []string // namespaces that hold some of the objects
 }
 
 func (s scope) address() string { return s.kind.collection(s.namespace) }
@@ -89,17 +90,18 @@ func scopesInPlay(p *prepared, inv Inventory) []scope {
 		switch {
 		case !known:
 			order = append(order, key)
-			s = scope{k, namespace}
+			s = scope{kind: k, namespace: namespace}
 		case s.namespace != namespace:
 			s.namespace = ""
 		}
+		s.all = addNamespace(s.all, namespace)
 		all[key] = s
 	}
 	for i, d := range p.desired {
 		add(p.kind[i], d.Item.Namespace)
 	}
 	for _, item := range inv.Items {
-		if k, ok := p.kinds.of(item); ok {
+		if k, ok := p.kinds.of(item); ok && p.set.refuses(item.ID) == "" {
 			add(k, item.Namespace)
 		}
 	}
@@ -113,6 +115,7 @@ func scopesInPlay(p *prepared, inv Inventory) []scope {
 // observed collects what several goroutines see.
 type observed struct {
 	label   string
+	refuses func(ID) string // why the set may not touch an object
 	desired map[ID]bool
 	held    map[ID]bool     // by the inventory
 	news    map[string]bool // collections that the set wants something new in: whose it is now matters
@@ -123,7 +126,7 @@ type observed struct {
 }
 
 func newObserved(p *prepared, inv Inventory) *observed {
-	s := &observed{label: p.set.label(), desired: map[ID]bool{}, held: map[ID]bool{}, news: map[string]bool{}, live: map[ID]Live{}, forbidden: map[string]bool{}}
+	s := &observed{label: p.set.label(), refuses: p.set.refuses, desired: map[ID]bool{}, held: map[ID]bool{}, news: map[string]bool{}, live: map[ID]Live{}, forbidden: map[string]bool{}}
 	for _, item := range inv.Items {
 		s.held[item.ID] = true
 	}
@@ -160,10 +163,10 @@ func (s *observed) has(id ID) bool {
 	return ok
 }
 
-func (s *observed) unlisted(k kind) bool {
+func (s *observed) isForbidden(address string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.forbidden[k.collection("")]
+	return s.forbidden[address]
 }
 
 // list reads the metadata of all objects of a kind that carry the set's label, or that of any set, page by page.
@@ -180,7 +183,7 @@ func (c *Cluster) list(ctx context.Context, where scope, seen *observed) error {
 			return nil // the kind went away with its CRD
 		case apierrors.IsForbidden(err):
 			seen.mu.Lock()
-			seen.forbidden[k.collection("")] = true
+			seen.forbidden[where.address()] = true
 			seen.mu.Unlock()
 			return nil
 		case err != nil:
@@ -209,6 +212,9 @@ func (c *Cluster) look(ctx context.Context, id ID, k kind, seen *observed) error
 	switch {
 	case apierrors.IsNotFound(err):
 		seen.put(id, Live{})
+		return nil
+	case seen.refuses(id) != "" && apierrors.IsForbidden(err):
+		seen.put(id, Live{Unknown: true})
 		return nil
 	case seen.desired[id] && apierrors.IsForbidden(err):
 		return nil // the apply itself says what may not be done

@@ -15,6 +15,7 @@ import (
 // are not cached or that it published anew. A server that publishes none (or forbids it) yields none: then
 // the server's own refusal is the first to say what is wrong.
 func (c *Cluster) schemasFor(ctx context.Context, objects []Object) map[schema.GroupVersion]*schemaDoc {
+	c = c.base // schemas are the same for everybody
 	docs := map[schema.GroupVersion]*schemaDoc{}
 	var addresses map[string]string
 	for _, o := range objects {

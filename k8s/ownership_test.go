@@ -117,7 +117,7 @@ func TestApplyWithRightsInOneNamespace(t *testing.T) {
 			t.Errorf("with %s: %s", verbs, summary(result))
 		}
 		_, err := tenant.apply(configMap("a", "k: v") + "---\napiVersion: v1\nkind: Secret\nmetadata: {name: s}\nstringData: {password: hunter2}\n")
-		if !errors.Is(err, ErrForbidden) || !strings.Contains(err.Error(), `cannot patch resource "secrets"`) || strings.Contains(err.Error(), "hunter2") {
+		if !errors.Is(err, ErrForbidden) || !strings.Contains(err.Error(), "may not patch secrets in namespace "+r.ns) || strings.Contains(err.Error(), "hunter2") {
 			t.Errorf("error = %v", err)
 		}
 	}

@@ -26,6 +26,11 @@ type document struct {
 	preview bool
 	// find gives the line of a scalar that was not parsed from file itself; nil means the node's own line.
 	find func(scalar string) int
+	// chart: a Helm chart rendered it, so its ${names} are text. hidden are the chart's sensitive values.
+	chart  bool
+	hidden *hidden
+	// secret are the scalars that were encrypted in the file: only a Secret may hold them.
+	secret map[*yaml.Node]bool
 }
 
 func (d document) lineOf(n *yaml.Node) int {
@@ -40,31 +45,47 @@ func (d document) lineOf(n *yaml.Node) int {
 
 // parse splits a file into documents. Lists are flattened and empty documents dropped.
 func parse(file string, data []byte) ([]document, []*SourceError) {
-	if strings.EqualFold(path.Ext(file), ".json") {
+	nodes, fault := parseNodes(file, data)
+	return documentsOf(file, nodes, nil, fault)
+}
+
+// parseNodes reads the documents of a file as they are written, those before a fault too.
+func parseNodes(file string, data []byte) ([]*yaml.Node, *SourceError) {
+	if isJSONName(file) {
 		return parseJSON(file, data)
 	}
 	return parseYAML(file, data)
 }
 
-func parseYAML(file string, data []byte) ([]document, []*SourceError) {
-	var docs []document
-	var faults []*SourceError
+func isJSONName(file string) bool { return strings.EqualFold(path.Ext(file), ".json") }
+
+// documentsOf makes documents of the nodes of a file; secret are those of them that were encrypted.
+func documentsOf(file string, nodes []*yaml.Node, secret map[*yaml.Node]bool, fault *SourceError) (docs []document, faults []*SourceError) {
+	for _, n := range nodes {
+		d, errs := flatten(document{node: n, file: file, line: n.Line, typed: isJSONName(file), secret: secret}, 0)
+		docs, faults = append(docs, d...), append(faults, errs...)
+	}
+	if fault != nil {
+		faults = append(faults, fault)
+	}
+	return docs, faults
+}
+
+func parseYAML(file string, data []byte) (nodes []*yaml.Node, fault *SourceError) {
 	dec := yaml.NewDecoder(bytes.NewReader(data))
 	for {
 		var n yaml.Node
 		err := dec.Decode(&n)
 		if errors.Is(err, io.EOF) {
-			return docs, faults
+			return nodes, nil
 		}
 		if err != nil {
 			line, message := yamlFault(err)
-			return docs, append(faults, &SourceError{File: file, Line: line, Message: "not YAML: " + message})
+			return nodes, &SourceError{File: file, Line: line, Message: "not YAML: " + message}
 		}
-		if n.Kind != yaml.DocumentNode || len(n.Content) == 0 {
-			continue
+		if n.Kind == yaml.DocumentNode && len(n.Content) > 0 {
+			nodes = append(nodes, n.Content[0])
 		}
-		d, errs := flatten(document{node: n.Content[0], file: file, line: n.Content[0].Line}, 0)
-		docs, faults = append(docs, d...), append(faults, errs...)
 	}
 }
 
@@ -165,24 +186,21 @@ func kindName(n *yaml.Node) string {
 
 // parseJSON reads one or more JSON documents into the same tree, because YAML parsers refuse some JSON
 // (surrogate pairs), and because lines are wanted.
-func parseJSON(file string, data []byte) ([]document, []*SourceError) {
-	var docs []document
-	var faults []*SourceError
+func parseJSON(file string, data []byte) (nodes []*yaml.Node, fault *SourceError) {
 	r := &jsonReader{dec: json.NewDecoder(bytes.NewReader(data)), data: data, line: 1}
 	r.dec.UseNumber()
 	for {
 		n, err := r.value(0)
 		if errors.Is(err, io.EOF) {
-			return docs, faults
+			return nodes, nil
 		}
 		if err != nil {
 			if errors.Is(err, io.ErrUnexpectedEOF) {
 				err = errors.New("the file ends too early")
 			}
-			return docs, append(faults, &SourceError{File: file, Line: r.lineNow(), Message: "not JSON: " + err.Error()})
+			return nodes, &SourceError{File: file, Line: r.lineNow(), Message: "not JSON: " + err.Error()}
 		}
-		d, errs := flatten(document{node: n, file: file, line: n.Line, typed: true}, 0)
-		docs, faults = append(docs, d...), append(faults, errs...)
+		nodes = append(nodes, n)
 	}
 }
 

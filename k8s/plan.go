@@ -31,6 +31,7 @@ type Live struct {
 	Finalizers      []string // what a deletion waits for
 	Prune           string   // value of the annotation mooring.dev/prune
 	Elsewhere       string   // ID of another set that wants the object now; looked for only where it matters
+	Undecided       string   // why it cannot be said whether another set wants it
 }
 
 // Verb is what an action does.
@@ -111,6 +112,8 @@ func want(label string, i int, d Desired, was Item, observed Observed) Action {
 	switch {
 	case live.Elsewhere != "":
 		a.Verb, a.Reason = VerbRefuse, fmt.Sprintf("the set %s holds the same object; keep it in one of the two", live.Elsewhere)
+	case live.Undecided != "":
+		a.Verb, a.Reason = VerbRefuse, "it carries another set's label, and "+live.Undecided
 	case !live.Found && d.Expires && was.Healthy && d.Hash != "" && strings.HasPrefix(was.Applied, d.Hash+"."):
 		a.Verb, a.Item, a.Reason = VerbKeep, was, "done, and removed after its time to live"
 	case !observed.Verify && isApplied(label, d, was, live):
@@ -136,7 +139,10 @@ func fingerprint(hash, managed string) string {
 // leave decides about an object that the set no longer holds. Whatever is not certainly ours is left alone.
 func leave(set Set, label string, item Item, live Live, desiredUIDs map[types.UID]bool) Action {
 	a := Action{Verb: VerbForget, Item: item, Order: Order{Stage: stageOf(item)}, Desired: -1, Live: live}
+	refused := set.refuses(item.ID)
 	switch {
+	case live.Unknown && refused != "":
+		a.Verb, a.Reason = VerbSkip, "it is left alone, not allowed: "+refused
 	case live.Unknown:
 		a.Verb, a.Reason = VerbSkip, "its API service does not answer"
 	case !live.Found:
@@ -145,8 +151,12 @@ func leave(set Set, label string, item Item, live Live, desiredUIDs map[types.UI
 		a.Reason = "the same object is in the set through another API group"
 	case live.Elsewhere != "":
 		a.Reason = "it has moved to the set " + live.Elsewhere
+	case live.Undecided != "":
+		a.Verb, a.Reason = VerbSkip, live.Undecided
 	case live.Owner != label:
 		a.Reason = "it no longer carries the set's label " + ownerLabel
+	case refused != "":
+		a.Verb, a.Reason = VerbSkip, "it is left alone, not allowed: "+refused
 	case item.UID != "" && live.UID != item.UID && live.Managed == "":
 		a.Reason = "someone else has made it anew"
 	case live.Prune == "disabled":

@@ -46,17 +46,23 @@ func (c *Cluster) prepare(ctx context.Context, set Set, objects []Object) (*prep
 			errs = append(errs, objectError(o, fmt.Errorf("a %s cannot be applied: the cluster offers only %v for it", o.GetKind(), k.verbs)))
 			continue
 		}
+		written := o
 		o.Unstructured = o.DeepCopy()
 		strip(o, k)
-		if k.namespaced && o.GetNamespace() == "" {
-			o.SetNamespace(set.namespace())
+		if err := set.place(o, k); err != nil {
+			errs = append(errs, objectError(o, err))
+			continue
 		}
-		if f, twice := first[o.id()]; twice {
+		if f, twice := first[o.ID()]; twice {
 			errs = append(errs, duplicate(o, f))
 			continue
 		}
-		first[o.id()] = o
+		first[o.ID()] = o
 		if err := nameFault(o, k); err != nil {
+			errs = append(errs, objectError(o, err))
+			continue
+		}
+		if err := set.allowanceFault(o, written); err != nil {
 			errs = append(errs, objectError(o, err))
 			continue
 		}
@@ -83,7 +89,7 @@ func (p *prepared) add(o Object, k kind) error {
 	if err != nil {
 		return fmt.Errorf("encode: %w", err)
 	}
-	d := Desired{Item: Item{ID: o.id(), Version: k.version}}
+	d := Desired{Item: Item{ID: o.ID(), Version: k.version}}
 	if !o.unknown {
 		d.Hash = p.set.hash(body, o.isSecret() || o.sensitive)
 	}
@@ -210,7 +216,7 @@ func (c *Cluster) checkSchemas(ctx context.Context, p *prepared, indexes []int, 
 		if doc == nil || o.unknown { // the mark may stand where a number belongs
 			continue
 		}
-		if faults := doc.validate(o, observed[o.id()].Found); len(faults) > 0 {
+		if faults := doc.validate(o, observed[o.ID()].Found); len(faults) > 0 {
 			errs = append(errs, objectError(o, &InvalidError{Ref: o.Ref(), File: o.File, Line: o.Line, Fields: faults}))
 		}
 	}

@@ -15,9 +15,6 @@ type ChangePlan struct {
 	Actions []Action // the decisions behind it
 }
 
-// Changes is the number of objects that an apply would create, configure, recreate or prune.
-func (p *ChangePlan) Changes() int { return p.Created + p.Configured + p.Recreated + p.Pruned }
-
 // Plan says what Apply would do and changes nothing. Objects that differ are dry-run on the server and compared
 // with what is there, at two requests each; those whose namespace or kind the set itself is still to make are
 // reported as created, unseen, and those that hold values not known yet are compared by their own fields. The plan

@@ -30,7 +30,7 @@ func (x *execution) recall(ctx context.Context) error {
 			continue
 		}
 		group.Go(func() error {
-			items, err := x.c.labelled(gctx, k, x.set)
+			items, err := x.labelled(gctx, k)
 			mu.Lock()
 			defer mu.Unlock()
 			for _, item := range items {
@@ -51,14 +51,18 @@ func (x *execution) recall(ctx context.Context) error {
 	return nil
 }
 
-// labelled lists the objects of a kind that carry the set's label and fields of ours. None where that is forbidden.
-func (c *Cluster) labelled(ctx context.Context, k kind, set Set) ([]Item, error) {
+// labelledIn lists the objects of a kind that carry the set's label and fields of ours, in one namespace or, with "", in all. None
+// where that is forbidden, which is noted.
+func (c *Cluster) labelledIn(ctx context.Context, k kind, namespace string, set Set) ([]Item, error) {
 	var items []Item
 	params := map[string]string{"labelSelector": ownerLabel + "=" + set.label(), "limit": "500"}
 	for {
-		a, err := c.send(ctx, request{verb: http.MethodGet, path: k.collection(""), accept: acceptList, params: params})
+		a, err := c.send(ctx, request{verb: http.MethodGet, path: k.collection(namespace), accept: acceptList, params: params})
 		switch {
-		case apierrors.IsForbidden(err), apierrors.IsNotFound(err), apierrors.IsMethodNotSupported(err), apierrors.IsServiceUnavailable(err):
+		case apierrors.IsForbidden(err):
+			c.narrow.note(k.collection(namespace))
+			return items, nil
+		case apierrors.IsNotFound(err), apierrors.IsMethodNotSupported(err), apierrors.IsServiceUnavailable(err):
 			return items, nil
 		case err != nil:
 			return items, c.wrap(explain(err, "list "+k.resource, k.isSecret()))

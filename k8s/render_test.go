@@ -133,7 +133,7 @@ func TestRenderErrors(t *testing.T) {
 			"k8s/a.yaml:5: autoscaling/v2 HorizontalPodAutoscaler a is already defined at k8s/a.yaml:1"},
 		{"list without items", "-- k8s/a.yaml --\nkind: List\napiVersion: v1\n", "k8s/a.yaml:1: a List needs items"},
 		{"missing directory", "-- other/a.yaml --\nkind: List\n", "k8s: read the manifest set: it does not exist in the repository"},
-		{"a chart", "-- k8s/web/Chart.yaml --\nname: web\n-- k8s/web/templates/x.yaml --\n{{ if }}\n", "k8s/web/Chart.yaml: a Helm chart is not rendered"},
+		{"a chart", "-- k8s/web/Chart.yaml --\nname: web\n-- k8s/web/templates/x.yaml --\n{{ if }}\n", "k8s/web/Chart.yaml: a Helm chart inside a set of plain manifests is not rendered; make it a set of its own"},
 		{"data that is not base64", "-- k8s/x.yaml --\nkind: Secret\napiVersion: v1\nmetadata: {name: a}\ndata:\n  p: hunter2!\n", "k8s/x.yaml:5: v1 Secret a: data.p is not base64; plain text belongs in stringData"},
 		{"label that is not text", "-- k8s/x.yaml --\nkind: ConfigMap\napiVersion: v1\nmetadata:\n  name: a\n  labels:\n    tier: 3\n", "k8s/x.yaml:6: v1 ConfigMap a: metadata.labels.tier must be a string; quote it"},
 		{"endless alias", "-- k8s/x.yaml --\nkind: ConfigMap\napiVersion: v1\nmetadata: {name: a}\ndata: &d\n  x: *d\n", "contains itself"},

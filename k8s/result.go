@@ -56,6 +56,9 @@ type Result struct {
 	Failed     int            `json:"failed"`
 }
 
+// Changes is the number of objects that were created, configured, recreated or pruned, or would be.
+func (r *Result) Changes() int { return r.Created + r.Configured + r.Recreated + r.Pruned }
+
 // count sums the objects up.
 func (r *Result) count() {
 	r.Created, r.Configured, r.Recreated, r.Unchanged, r.Pruned, r.Skipped, r.Failed = 0, 0, 0, 0, 0, 0, 0

@@ -11,9 +11,12 @@ import (
 
 func TestTemporaryRefusalsAreWaitedOut(t *testing.T) {
 	for name, fault := range map[string]func() (*http.Response, error){
-		"429":               func() (*http.Response, error) { return failure(429, "TooManyRequests", "slow down"), nil },
-		"503":               func() (*http.Response, error) { return failure(503, "ServiceUnavailable", "starting"), nil },
-		"500 of a webhook":  func() (*http.Response, error) { return failure(500, "InternalError", "failed calling webhook"), nil },
+		"429":              func() (*http.Response, error) { return failure(429, "TooManyRequests", "slow down"), nil },
+		"503":              func() (*http.Response, error) { return failure(503, "ServiceUnavailable", "starting"), nil },
+		"500 of a webhook": func() (*http.Response, error) { return failure(500, "InternalError", "failed calling webhook"), nil },
+		"a quota": func() (*http.Response, error) {
+			return failure(403, "Forbidden", "exceeded quota: q, requested: pods=1"), nil
+		},
 		"409 of a race":     func() (*http.Response, error) { return failure(409, "Conflict", "the object has been modified"), nil },
 		"reset connection":  func() (*http.Response, error) { return nil, syscall.ECONNRESET },
 		"refused by a host": func() (*http.Response, error) { return nil, syscall.ECONNREFUSED },

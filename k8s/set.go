@@ -6,6 +6,8 @@ import (
 	"encoding/hex"
 	"strings"
 	"time"
+
+	"github.com/mooring-iac/mooring/k8s/rules"
 )
 
 // Set is what one manifest path keeps in one cluster.
@@ -19,7 +21,10 @@ type Set struct {
 	AllowMove        bool          // a person has said yes to leaving behind what the set holds in another cluster
 	// Key makes hashes of Secrets that say nothing about them to who has not got it. Without one, none is kept, and
 	// Secrets are sent with every apply.
-	Key []byte
+	Key              []byte
+	Health           rules.Rules // people's own health rules; they win over the built-in ones
+	Allow            []Allowance // what it may touch: all of them must agree; none restricts nothing
+	RequireNamespace bool        // a namespaced object that names no namespace is an error
 }
 
 const (
@@ -31,6 +36,8 @@ const (
 	pruneAnnotation = "mooring.dev/prune"
 	// recreateAnnotation is "enabled" to have an object deleted and made again where a change of it is impossible.
 	recreateAnnotation = "mooring.dev/recreate"
+	// healthAnnotation is "none" on an object that is not waited for.
+	healthAnnotation = "mooring.dev/health"
 
 	defaultTimeout = 5 * time.Minute
 	// parallel is how many objects are applied, or deleted, at once.
@@ -75,9 +82,22 @@ func (s Set) timeout() time.Duration {
 	return s.Timeout
 }
 
-func (s Set) namespace() string {
+// Namespace is where namespaced objects go that name none.
+func (s Set) Namespace() string {
 	if s.DefaultNamespace == "" {
 		return "default"
 	}
 	return s.DefaultNamespace
+}
+
+// place gives a namespaced object that names no namespace the set's own, unless that is forbidden.
+func (s Set) place(o Object, k kind) error {
+	switch {
+	case !k.namespaced || o.GetNamespace() != "":
+		return nil
+	case s.RequireNamespace:
+		return ErrNoNamespace
+	}
+	o.SetNamespace(s.Namespace())
+	return nil
 }

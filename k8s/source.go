@@ -16,7 +16,12 @@ type Source struct {
 	Root    string           // the checkout's root directory on disk; only read, and nothing outside it is
 	Path    string           // repository path of the set, slash-separated: "k8s/apps", or "" or "." for the root
 	Exclude []string         // repository paths below Path that belong to other sets
-	Values  map[string]Value // what each ${name} stands for
+	Values  map[string]Value // what each ${name} stands for; of a Helm chart, the values it is given
+	Unknown bool             // not even the names of Values are known yet: a chart cannot be rendered
+	Chart   Chart            // how a Helm chart at Path is rendered; the zero value will do
+	Keys    *Keys            // what opens encrypted files; nil opens none
+	// Revision names the state of the checkout, for Digest: its commit.
+	Revision string
 	// Preview leaves "(known after apply)" where a value is not known yet, instead of an error. Plan shows such
 	// objects as far as that goes; Apply refuses them.
 	Preview bool
@@ -53,7 +58,7 @@ type Placeholder struct {
 }
 
 // Render reads the manifests of a source, substitutes its values and returns the objects in a stable order:
-// files by path, documents as written. A kustomization at Path is built in memory; without one every *.yaml,
+// files by path, documents as written. A Helm chart at Path is rendered, a kustomization built in memory; else every *.yaml,
 // *.yml and *.json below it is read, and a directory that holds a kustomization of its own is built as one
 // (unless another kustomization of the set uses it as a base). It asks no cluster and starts no process.
 //
@@ -97,7 +102,7 @@ func load(src Source) ([]document, []*SourceError) {
 		return nil, []*SourceError{{File: dir, Message: "open the checkout: " + err.Error()}}
 	}
 	defer root.Close()
-	t := &tree{root: root, exclude: src.Exclude}
+	t := &tree{root: root, exclude: src.Exclude, src: src}
 	if strings.Contains("/"+src.Path+"/", "/../") {
 		return nil, []*SourceError{{File: src.Path, Message: "the path of a manifest set may not contain .."}}
 	}
@@ -115,7 +120,7 @@ func duplicates(objects []Object) []*SourceError {
 	first := make(map[ID]Object, len(objects))
 	var faults []*SourceError
 	for _, o := range objects {
-		id := o.id()
+		id := o.ID()
 		if f, twice := first[id]; twice {
 			faults = append(faults, duplicate(o, f))
 			continue

@@ -182,7 +182,7 @@ func FuzzSubstitute(f *testing.F) {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
-		docs, _ := parseJSON("a.json", []byte(`{"apiVersion":"v1","kind":"Thing","metadata":{"name":"a"},"spec":`+mustJSON(s)+`}`))
+		docs, _ := parse("a.json", []byte(`{"apiVersion":"v1","kind":"Thing","metadata":{"name":"a"},"spec":`+mustJSON(s)+`}`))
 		o, faults := docs[0].object(testValues)
 		var clean string
 		_ = json.Unmarshal([]byte(mustJSON(s)), &clean) // what JSON can carry of s

@@ -35,7 +35,14 @@ func newWatches(client metadata.Interface, lost func()) *watches {
 	return &watches{client: client, lost: lost, ctx: ctx, stop: stop, byKind: map[string]*watched{}}
 }
 
-func (w *watches) on() bool { return w != nil && w.client != nil }
+func (w *watches) on() bool { return w != nil && w.client != nil && w.ctx.Err() == nil }
+
+// end stops them all. Who looks afterwards is told that they are off.
+func (w *watches) end() {
+	if w != nil {
+		w.stop()
+	}
+}
 
 // of returns the watch of a kind, which it starts at the first time. selector is of labels; "" takes every object.
 func (w *watches) of(k kind, selector string) *watched {

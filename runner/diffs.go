@@ -85,6 +85,17 @@ func hideInDiffs(objects []ObjectResult, hide *redact.Redactor) {
 	}
 }
 
+// sensitiveIn knows the sensitive values that a set was given.
+func sensitiveIn(src k8s.Source) *redact.Redactor {
+	hide := redact.New()
+	for _, v := range src.Values {
+		if v.Sensitive && !v.Unknown {
+			hide.AddJSON(v.JSON)
+		}
+	}
+	return hide
+}
+
 func hideIn(v any, hide *redact.Redactor) any {
 	switch v := v.(type) {
 	case string:

@@ -24,6 +24,7 @@ func (r *Runner) Serve(ctx context.Context) error {
 	if len(r.repos) == 0 {
 		return errors.New("no repository is configured: add a repository block to the server's configuration")
 	}
+	r.clusters.watch()
 	var wg sync.WaitGroup
 	for _, repo := range r.repos {
 		wg.Go(func() { r.watch(ctx, repo) })

@@ -118,13 +118,18 @@ func TestClusterThatAWorkspaceMade(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	f := newFixture(t, map[string]string{
+	files := map[string]string{
 		"mooring.hcl":        "workspace \"cluster\" {\n  dir = \"cluster\"\n}\nmanifests \"made\" {\n  path       = \"apps\"\n  kubeconfig = workspace.cluster.outputs.kubeconfig\n}\n",
 		"cluster/main.tf":    "output \"kubeconfig\" {\n  value     = file(\"${path.module}/kubeconfig\")\n  sensitive = true\n}\n",
 		"cluster/kubeconfig": string(kubeconfig),
 		"apps/a.yaml":        "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: made-a\ndata:\n  v: one\n",
-	})
+	}
+	f := newFixture(t, files)
 	f.expect("cluster applied, made applied")
+	// A preview asks the cluster of the output, too, and no other.
+	if u := f.preview(files, "made").Run.Unit("made"); u.Status != Planned || len(u.Objects) != 1 || u.Objects[0].Action != "configured" {
+		t.Errorf("preview: %+v", u)
+	}
 	if got := data(t, live, "made-a")["v"]; got != "one" {
 		t.Errorf("made-a has %v", got)
 	}

@@ -4,12 +4,12 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 
 	"go.etcd.io/bbolt"
 
-	"github.com/mooring-iac/mooring/internal/terraform/redact"
 	"github.com/mooring-iac/mooring/k8s"
 	"github.com/mooring-iac/mooring/policies"
 	"github.com/mooring-iac/mooring/workspace"
@@ -28,89 +28,100 @@ func (x *execution) manifests(ctx context.Context, t task) (outcome, error) {
 	}
 	defer set.close()
 	if t.removal {
-		return set.remove(ctx, t, m)
+		return set.remove(ctx, t)
 	}
-	if set.objects, set.hide, err = x.render(ctx, t); err != nil {
+	if set.source, set.digest, err = x.source(ctx, t.unit, x.run.Commit); err != nil {
+		return outcome{}, err
+	}
+	set.digest = set.cluster.Bound(set.set, set.digest)
+	if result, settled := set.cluster.Settled(ctx, set.set, set.inventory, set.digest); settled {
+		o := outcome{UnitResult: UnitResult{Status: Unchanged}}
+		fillObjects(&o.UnitResult, result)
+		return o, nil
+	}
+	if set.objects, err = k8s.Render(set.source); err != nil {
 		return outcome{}, err
 	}
 	if why := x.holdsManifests(); why != "" && !(t.approved && x.repo.cfg.Apply.applies()) {
 		return set.preview(ctx, why)
 	}
-	return set.apply(ctx)
+	return set.apply(ctx, t, m)
 }
 
 // manifestSet is one manifest set under way.
 type manifestSet struct {
 	x         *execution
 	id        string
+	unit      *workspace.Unit
 	set       k8s.Set
 	cluster   *k8s.Cluster
 	inventory k8s.Inventory
+	source    k8s.Source
+	digest    string // of source, "" where there is no telling
 	objects   []k8s.Object
-	hide      *redact.Redactor // the sensitive values that the set was given
+	others    func(k8s.ID) (string, error)
 	close     func()
 }
 
 func (x *execution) openSet(ctx context.Context, t task, m memory) (*manifestSet, error) {
 	u := t.unit
-	s := &manifestSet{x: x, id: u.ID, set: setOf(x.run.Repository, u)}
+	s := &manifestSet{x: x, id: u.ID, unit: u, set: setOf(x.run.Repository, u), others: x.otherSets(ctx, u)}
+	var err error
+	if s.set.Health, err = healthRules(u.Health); err != nil {
+		return nil, err // the scan has said so before
+	}
+	s.set.Key = x.r.seal.derive("manifest sets")
+	if t.approved {
+		s.set.AllowPrune = true // it was among what the person said yes to
+		s.set.AllowMove = m.Plan != nil && m.Plan.Leaves
+	}
 	if len(m.Inventory) > 0 {
 		if err := json.Unmarshal(m.Inventory, &s.inventory); err != nil {
 			return nil, fmt.Errorf("read the inventory of %s: %w", u.ID, err)
 		}
 	}
-	var err error
-	if u.Kubeconfig {
-		kubeconfig, err := u.KubeconfigFrom(x.upstreamOutputs)
-		if err != nil {
-			return nil, err
-		}
-		var text string
-		if err := json.Unmarshal(kubeconfig.JSON, &text); err != nil {
-			return nil, fmt.Errorf("kubeconfig of %s: the output is no string", u.ID)
-		}
-		if s.cluster, err = k8s.Connect(k8s.ClusterConfig{Name: u.ID, Kubeconfig: []byte(text), Version: x.r.opts.Version}); err != nil {
-			return nil, err
-		}
-		s.close = s.cluster.Close
-		return s, nil
-	}
-	s.close = func() {} // the server's clusters stay connected
-	s.cluster, err = x.r.clusters.connect(u.Cluster)
+	s.cluster, s.close, err = x.r.clusters.reach(x.run.Repository, u, x.upstreamOutputs, &s.set)
 	return s, err
 }
 
-// render makes the objects of the set from the commit's files and the outputs of
-// the workspaces it refers to.
-func (x *execution) render(ctx context.Context, t task) ([]k8s.Object, *redact.Redactor, error) {
-	tree, err := x.checkouts.get(ctx, x.repo, x.run.Commit)
+// source is where a set's manifests lie at a commit and what stands for their
+// ${names}: the outputs of the workspaces that it refers to.
+func (x *execution) source(ctx context.Context, u *workspace.Unit, commit string) (k8s.Source, string, error) {
+	tree, err := x.checkouts.get(ctx, x.repo, commit)
 	if err != nil {
-		return nil, nil, err
+		return k8s.Source{}, "", err
 	}
-	src, hide, err := sourceOf(t.unit, tree.Dir, x.upstreamOutputs)
+	src, err := sourceOf(u, tree.Dir, x.upstreamOutputs, x.r.keys)
 	if err != nil {
-		return nil, nil, err
+		return src, "", err
 	}
-	objects, err := k8s.Render(src)
-	return objects, hide, err
+	src.Revision = commit
+	digest, err := src.Digest(x.r.seal.derive("manifest sets, rendered by " + x.r.opts.Version)) // another version may render otherwise
+	return src, digest, err
 }
 
-// sourceOf is what a set is rendered from: its files below root and its values. The redactor knows those that are
-// sensitive.
-func sourceOf(u *workspace.Unit, root string, outs upstreamOutputs) (k8s.Source, *redact.Redactor, error) {
-	hide := redact.New()
+// sourceOf is the source of a set in the files below root.
+func sourceOf(u *workspace.Unit, root string, outs upstreamOutputs, keys *k8s.Keys) (k8s.Source, error) {
 	inputs, err := u.Inputs(outs)
 	if err != nil {
-		return k8s.Source{}, hide, err
+		return k8s.Source{}, err
 	}
-	values := make(map[string]k8s.Value, len(inputs))
+	src := filesOf(u, root, keys)
 	for name, v := range inputs {
-		values[name] = k8s.Value{JSON: v.JSON, Sensitive: v.Sensitive, Unknown: v.Unknown}
-		if v.Sensitive && !v.Unknown {
-			hide.AddJSON(v.JSON)
-		}
+		src.Values[name] = k8s.Value{JSON: v.JSON, Sensitive: v.Sensitive, Unknown: v.Unknown}
 	}
-	return k8s.Source{Root: root, Path: u.Path, Exclude: u.Exclude, Values: values}, hide, nil
+	return src, nil
+}
+
+// filesOf is the source of a set without any values yet.
+func filesOf(u *workspace.Unit, root string, keys *k8s.Keys) k8s.Source {
+	return k8s.Source{
+		Root: root, Path: u.Path, Exclude: u.Exclude, Values: map[string]k8s.Value{}, Keys: keys,
+		Chart: k8s.Chart{
+			Release: u.Chart.Release, Namespace: u.Namespace, ValuesFiles: u.Chart.ValuesFiles,
+			KubeVersion: u.Chart.KubeVersion, APIVersions: u.Chart.APIVersions, IgnoreHooks: u.Chart.IgnoreHooks,
+		},
+	}
 }
 
 func setOf(repository string, u *workspace.Unit) k8s.Set {
@@ -133,15 +144,18 @@ func (x *execution) holdsManifests() string {
 // preview finds out what the cluster would change, and changes nothing.
 func (s *manifestSet) preview(ctx context.Context, why string) (outcome, error) {
 	plan, err := s.cluster.Plan(ctx, s.set, s.objects, s.inventory, s.options())
+	if errors.Is(err, k8s.ErrOtherCluster) {
+		return s.holdMove(err), nil
+	}
 	if err != nil {
 		return outcome{}, err
 	}
 	var o outcome
 	fillObjects(&o.UnitResult, plan.Result)
-	hideInDiffs(o.Objects, s.hide)
+	hideInDiffs(o.Objects, sensitiveIn(s.source))
 	boundDiffs(o.Objects)
 	switch {
-	case o.Created+o.Configured+o.Recreated+o.Pruned == 0:
+	case plan.Changes() == 0:
 		o.Status = Unchanged
 	case !s.x.repo.cfg.Apply.applies():
 		o.Status = Planned
@@ -151,37 +165,78 @@ func (s *manifestSet) preview(ctx context.Context, why string) (outcome, error) 
 	return o, nil
 }
 
-func (s *manifestSet) apply(ctx context.Context) (outcome, error) {
+func (s *manifestSet) apply(ctx context.Context, t task, m memory) (outcome, error) {
 	s.phase(PhaseApply, "")
 	linger, cancel := s.x.r.lingering(ctx, false)
 	defer cancel()
-	result, err := s.cluster.Apply(linger, s.set, s.objects, s.inventory, s.options())
+	options := s.options()
+	options.Source = s.digest
+	left := s.inventory
+	result, err := s.cluster.Apply(linger, s.set, s.objects, s.inventory, options)
+	if errors.Is(err, k8s.ErrOtherCluster) {
+		return s.holdMove(err), nil
+	}
 	var o outcome
 	o.began = false // server-side apply may be repeated at any time
 	fillObjects(&o.UnitResult, result)
 	o.remember = s.keepInventory(result.Inventory)
-	if err != nil {
+	if s.set.AllowMove {
+		o.Notes = append(o.Notes, leftBehind(left)...)
+	}
+	switch {
+	case errors.Is(err, k8s.ErrPruneHeld):
+		o.Status, o.Reason = Held, err.Error()
+		return o, nil
+	case errors.Is(err, k8s.ErrUnhealthy) && t.unit.OnFailure == workspace.RollBack && ctx.Err() == nil:
+		return s.rollBack(ctx, t, m, result, err)
+	case err != nil:
 		return o, err
 	}
 	o.Status = Unchanged
-	if o.Created+o.Configured+o.Recreated+o.Pruned > 0 {
+	if result.Changes() > 0 {
 		o.Status = Applied
 	}
 	return o, nil
 }
 
-// remove deletes everything the set made: only after a person said so.
-func (s *manifestSet) remove(ctx context.Context, t task, m memory) (outcome, error) {
+// holdMove waits for a person where the set would leave what it holds behind in another cluster.
+func (s *manifestSet) holdMove(err error) outcome {
+	var o outcome
+	o.Status, o.Reason = Held, err.Error()
+	o.remember = func(m *memory) {
+		m.Plan = &heldPlan{Bound: binding{Commit: s.x.run.Commit}, Leaves: true, Made: s.x.r.opts.Now()}
+	}
+	return o
+}
+
+// leftBehind says what stays in a cluster that the set has left.
+func leftBehind(inv k8s.Inventory) []string {
+	notes := []string{fmt.Sprintf("%s stay behind in the cluster %s, and nothing remembers them but this note: delete them there by hand", count(len(inv.Items), "object"), inv.Cluster)}
+	for _, item := range inv.Items {
+		notes = append(notes, "left behind: "+item.Ref())
+	}
+	return notes
+}
+
+// remove deletes everything the set made: only after a person said so. What another set has taken over is not
+// deleted, and where nothing else is left nobody has to be asked.
+func (s *manifestSet) remove(ctx context.Context, t task) (outcome, error) {
 	var o outcome
 	if len(s.inventory.Items) == 0 {
 		o.Status, o.gone = Unchanged, true
 		return o, nil
 	}
+	plan, err := s.cluster.PlanDelete(ctx, s.set, s.inventory, s.options())
+	if err != nil {
+		return o, err
+	}
+	if plan.Pruned == 0 && plan.Skipped == 0 {
+		o.Status, o.gone = Unchanged, true
+		o.Notes = append(o.Notes, "nothing of it is left to delete: its objects are gone, or in other sets")
+		return o, nil
+	}
 	if !t.approved || !s.x.repo.cfg.Apply.applies() {
-		for _, item := range s.inventory.Items {
-			o.Objects = append(o.Objects, ObjectResult{Ref: item.Ref(), Action: "pruned"})
-		}
-		o.Pruned = len(o.Objects)
+		fillObjects(&o.UnitResult, plan.Result)
 		if !s.x.repo.cfg.Apply.applies() {
 			o.Status = Planned
 			return o, nil
@@ -201,14 +256,15 @@ func (s *manifestSet) remove(ctx context.Context, t task, m memory) (outcome, er
 	}
 	o.Status, o.gone = Applied, true
 	if n := len(result.Inventory.Items); n > 0 {
-		o.Notes = append(o.Notes, fmt.Sprintf("%s stay in the cluster because they are protected (namespaces, CRDs, volumes): delete them by hand", count(n, "object")))
+		o.Notes = append(o.Notes, fmt.Sprintf("%s stay in the cluster because they are protected (namespaces, CRDs, volumes) or not the set's to touch: delete them by hand", count(n, "object")))
 	}
 	return o, nil
 }
 
 func (s *manifestSet) options() k8s.ApplyOptions {
 	return k8s.ApplyOptions{
-		Save: s.save,
+		Save:      s.save,
+		Elsewhere: s.others,
 		Events: func(e k8s.Event) {
 			s.phase(PhaseWait, strings.TrimSpace(e.Ref+" "+joined(string(e.Action)+string(e.Health), e.Message)))
 		},

@@ -92,6 +92,7 @@ type heldPlan struct {
 	Digest  string    `json:"digest,omitempty"`
 	Bound   binding   `json:"bound"` // its state is the one that the person accepts by approving
 	Destroy bool      `json:"destroy,omitempty"`
+	Leaves  bool      `json:"leaves,omitempty"` // of a manifest set: what it holds in another cluster stays behind there
 	Made    time.Time `json:"made"`
 }
 

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/mooring-iac/mooring/internal/terraform/redact"
+	"github.com/mooring-iac/mooring/k8s"
 	"github.com/mooring-iac/mooring/policies"
 )
 
@@ -48,6 +49,8 @@ type Options struct {
 	MinFree  uint64 // bytes that the disk must have left before an apply; 0 is 64 MiB
 	Keep     KeepOptions
 	KeyFile  string // an age identity file; "" is mooring.key in DataDir, made when absent
+
+	Keys k8s.KeyConfig // what opens encrypted manifests
 
 	Repositories []RepositoryConfig
 	Clusters     []ClusterConfig
@@ -119,6 +122,10 @@ type ClusterConfig struct {
 	InCluster  bool
 	Default    bool
 	AllowExec  bool // exec plugins of the kubeconfig may run
+
+	Repositories     []string // that may use it; none means all
+	RequireNamespace bool     // nothing goes to the namespace "default" only because nobody named one
+	Allow            []Rule   // what sets may do, the first that covers one; none restricts nothing
 }
 
 func (o *Options) setDefaults() error {

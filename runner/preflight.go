@@ -34,7 +34,7 @@ func (p *pass) preflight(ctx context.Context, ids []string) (release func(), err
 			root = tree.Dir
 			release = func() { _ = tree.Release() } // what stays is removed when the mirror is opened next
 		}
-		if err := CheckManifests(root, u); err != nil {
+		if err := CheckManifests(root, u, p.r.keys); err != nil {
 			faults = append(faults, fmt.Errorf("manifests %s: %w", id, err))
 		}
 	}
@@ -46,16 +46,18 @@ func (p *pass) preflight(ctx context.Context, ids []string) (release func(), err
 
 // CheckManifests finds what is wrong with a manifest set by its files alone. What
 // only the outputs of Terraform would tell is no fault. root is the directory of
-// the checkout or working copy.
-func CheckManifests(root string, u *workspace.Unit) error {
-	src := k8s.Source{Root: root, Path: u.Path, Exclude: u.Exclude, Values: map[string]k8s.Value{}}
+// the checkout or working copy. Where keys is nil, nobody knows which keys the server
+// has, and an encrypted file is no fault either.
+func CheckManifests(root string, u *workspace.Unit, keys *k8s.Keys) error {
+	src := filesOf(u, root, keys)
 	inputs, err := u.Inputs(func(string) (map[string]workspace.Output, bool) { return nil, false })
 	switch {
 	case errors.Is(err, workspace.ErrInputsUnknown):
 		// Not even the names are known: any will do.
+		src.Unknown = true
 		used, err := k8s.Placeholders(src)
 		if err != nil {
-			return err
+			return withoutUnknown(err, keys == nil)
 		}
 		for _, p := range used {
 			src.Values[p.Name] = k8s.Value{Unknown: true}
@@ -67,20 +69,20 @@ func CheckManifests(root string, u *workspace.Unit) error {
 		src.Values[name] = k8s.Value{JSON: v.JSON, Sensitive: v.Sensitive, Unknown: v.Unknown}
 	}
 	_, err = k8s.Render(src)
-	return withoutUnknown(err)
+	return withoutUnknown(err, keys == nil)
 }
 
 // withoutUnknown leaves out of joined errors those that say that a value is not
-// known yet.
-func withoutUnknown(err error) error {
+// known yet, and with noKey those that a file is encrypted.
+func withoutUnknown(err error, noKey bool) error {
 	if many, ok := err.(interface{ Unwrap() []error }); ok {
 		var rest []error
 		for _, e := range many.Unwrap() {
-			rest = append(rest, withoutUnknown(e))
+			rest = append(rest, withoutUnknown(e, noKey))
 		}
 		return errors.Join(rest...)
 	}
-	if errors.Is(err, k8s.ErrUnknownValue) {
+	if errors.Is(err, k8s.ErrUnknownValue) || noKey && errors.Is(err, k8s.ErrNoKey) {
 		return nil
 	}
 	return err

@@ -13,6 +13,7 @@ import (
 
 	"github.com/mooring-iac/mooring/internal/terraform"
 	"github.com/mooring-iac/mooring/internal/terraform/redact"
+	"github.com/mooring-iac/mooring/k8s"
 	"github.com/mooring-iac/mooring/workspace"
 )
 
@@ -25,12 +26,13 @@ type PreviewOptions struct {
 	// that would lie in its checkout; "" where there is no such server here. They
 	// are copied, so that the plan is one against what the server has applied.
 	States string
-	Only   func(*workspace.Graph) ([]string, error) // the units to plan, with their dependants; nil is all
-	// Repository is what the server calls the repository: its objects carry that name. "" where it is not known.
+	// Repository is the working copy's name in the server's configuration, which decides about clusters and whose
+	// objects are whose; "" where it is not known, and the working copy is taken for any.
 	Repository string
 	// Kubeconfig is a file whose current context is the cluster that every manifest set is compared with, whatever
 	// cluster it names; "" takes Clusters.
 	Kubeconfig string
+	Only       func(*workspace.Graph) ([]string, error) // the units to plan, with their dependants; nil is all
 
 	// AsPerson gives Terraform the whole environment and the home of the person who
 	// asks, as if they had typed terraform plan; else the allowlist holds.
@@ -89,15 +91,18 @@ func MakePreview(ctx context.Context, opts PreviewOptions) (*Preview, error) {
 		return nil, err
 	}
 	p := &previewer{opts: opts, outputs: map[string]map[string]workspace.Output{}, planned: map[string]map[string]workspace.Output{}, fresh: map[string]bool{}, preview: &Preview{Logs: map[string]string{}}}
-	if p.clusters, err = newClusters(opts.Clusters, opts.Version); err != nil {
+	if p.clusters, err = newClusters(opts.Options); err != nil {
 		return nil, err
 	}
 	defer p.clusters.close()
+	if p.keys, err = k8s.ReadKeys(opts.Keys); err != nil {
+		return nil, err
+	}
 	var names []string
 	if len(opts.Clusters) > 0 && opts.Kubeconfig == "" {
-		names = p.clusters.names()
+		names = p.clusters.names(opts.Repository)
 	}
-	if p.graph, err = workspace.NewScanner(workspace.ScannerOptions{Clusters: names}).Scan(ctx, opts.Tree); err != nil {
+	if p.graph, err = workspace.NewScanner(workspace.ScannerOptions{Clusters: names, HealthFaults: HealthFaults}).Scan(ctx, opts.Tree); err != nil {
 		return nil, err
 	}
 	p.tools = newTools(opts.Options)
@@ -146,6 +151,7 @@ type previewer struct {
 	home     *terraform.Home
 	tools    *terraform.Tools
 	clusters *clusters
+	keys     *k8s.Keys // what opens encrypted manifests
 
 	mu      sync.Mutex // guards what follows
 	preview *Preview
@@ -234,7 +240,7 @@ func (p *previewer) unit(ctx context.Context, id string) Status {
 	var log bytes.Buffer
 	result, err := p.look(ctx, u, &log)
 	switch {
-	case errors.Is(err, errNotKnown):
+	case errors.Is(err, errNotKnown), errors.Is(err, k8s.ErrUnknownValue): // the latter of charts, which need all values
 		result.Status, result.Reason = Deferred, err.Error()
 	case err != nil:
 		result.Status, result.Error = Failed, err.Error()

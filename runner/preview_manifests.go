@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 
 	tfjson "github.com/hashicorp/terraform-json"
 	"github.com/zclconf/go-cty/cty"
@@ -19,9 +18,9 @@ import (
 // workspaces it refers to; one that is known only after their apply stands as such in the diff.
 func (p *previewer) manifests(ctx context.Context, u *workspace.Unit) (UnitResult, error) {
 	p.opts.Observe(Event{Unit: u.ID, Phase: PhasePlan})
-	src, hide, err := sourceOf(u, p.opts.Dir, p.afterApply)
+	src, err := sourceOf(u, p.opts.Dir, p.afterApply, p.keys)
 	if errors.Is(err, workspace.ErrInputsUnknown) {
-		src, err = allUnknown(u, p.opts.Dir)
+		src, err = allUnknown(filesOf(u, p.opts.Dir, p.keys))
 	}
 	if err != nil {
 		return UnitResult{}, err
@@ -31,15 +30,16 @@ func (p *previewer) manifests(ctx context.Context, u *workspace.Unit) (UnitResul
 	if err != nil {
 		return UnitResult{}, err
 	}
-	cluster, done, why, err := p.cluster(u)
+	hide, set := sensitiveIn(src), setOf(cmp.Or(p.opts.Repository, previewed), u)
+	cluster, done, err := p.reach(u, &set)
+	if why := unseen(err); why != "" {
+		return renderedOnly(objects, why), nil
+	}
 	if err != nil {
 		return UnitResult{}, hide.Error(err)
 	}
-	if cluster == nil {
-		return renderedOnly(objects, why), nil
-	}
 	defer done()
-	plan, err := cluster.Plan(ctx, setOf(cmp.Or(p.opts.Repository, previewed), u), objects, k8s.Inventory{}, k8s.ApplyOptions{})
+	plan, err := cluster.Plan(ctx, set, objects, k8s.Inventory{}, k8s.ApplyOptions{})
 	var result UnitResult
 	if plan != nil {
 		if p.opts.Repository == "" {
@@ -84,45 +84,35 @@ func renderedOnly(objects []k8s.Object, why string) UnitResult {
 	return result
 }
 
-// cluster connects to the cluster of a set. It is nil where there is none to ask, for the reason why.
-func (p *previewer) cluster(u *workspace.Unit) (cluster *k8s.Cluster, done func(), why string, err error) {
-	const unseen = "rendered only, so what would change in the cluster is not known: "
-	switch {
-	case p.opts.Kubeconfig != "":
-		// The person's own file: it may run what kubectl would run.
-		cluster, err = k8s.Connect(k8s.ClusterConfig{Name: u.ID, KubeconfigPath: p.opts.Kubeconfig, AllowExec: true, Version: p.opts.Version})
-	case u.Kubeconfig:
-		var v workspace.Value
-		if v, err = u.KubeconfigFrom(p.afterApply); err != nil {
-			return nil, nil, "", err
-		}
-		var text string
-		if v.Unknown {
-			return nil, nil, unseen + "its kubeconfig is known only after apply", nil
-		}
-		if json.Unmarshal(v.JSON, &text) != nil {
-			return nil, nil, "", fmt.Errorf("kubeconfig of %s: the output is no string", u.ID)
-		}
-		cluster, err = k8s.Connect(k8s.ClusterConfig{Name: u.ID, Kubeconfig: []byte(text), Version: p.opts.Version})
-	default:
-		if len(p.opts.Clusters) == 0 {
-			return nil, nil, unseen + "no cluster is configured (-c server.hcl, or --kubeconfig FILE)", nil
-		}
-		cluster, err = p.clusters.connect(u.Cluster)
-		if errors.Is(err, errNoCluster) {
-			return nil, nil, unseen + "the server's configuration has no default cluster", nil
-		}
-		return cluster, func() {}, "", err // stays connected for the other sets
+// reach connects to the cluster of a set: the person's own, or the one that the server would take.
+func (p *previewer) reach(u *workspace.Unit, set *k8s.Set) (*k8s.Cluster, func(), error) {
+	if p.opts.Kubeconfig == "" {
+		return p.clusters.reach(p.opts.Repository, u, p.afterApply, set)
 	}
+	set.Allow, set.RequireNamespace = ownLimits(u), u.RequireNamespace
+	// It may run what kubectl would run, and looks as the person: impersonation is a right of the server's.
+	cluster, err := k8s.Connect(k8s.ClusterConfig{Name: u.ID, KubeconfigPath: p.opts.Kubeconfig, AllowExec: true, Version: p.opts.Version})
 	if err != nil {
-		return nil, nil, "", err
+		return nil, nil, err
 	}
-	return cluster, cluster.Close, "", nil
+	return cluster, cluster.Close, nil
+}
+
+// unseen says in one line why there is no cluster to ask, or "".
+func unseen(err error) string {
+	const only = "rendered only, so what would change in the cluster is not known: "
+	switch {
+	case errors.Is(err, errNoCluster):
+		return only + "no cluster is configured for it (-c server.hcl, or --kubeconfig FILE)"
+	case errors.Is(err, errNotKnown), errors.Is(err, workspace.ErrInputsUnknown):
+		return only + "its kubeconfig is known only after apply"
+	}
+	return ""
 }
 
 // allUnknown is the source of a set of which not even the names of its values are known: any will do.
-func allUnknown(u *workspace.Unit, root string) (k8s.Source, error) {
-	src := k8s.Source{Root: root, Path: u.Path, Exclude: u.Exclude, Values: map[string]k8s.Value{}}
+func allUnknown(src k8s.Source) (k8s.Source, error) {
+	src.Unknown = true
 	used, err := k8s.Placeholders(src)
 	for _, name := range used {
 		src.Values[name.Name] = k8s.Value{Unknown: true}

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/mooring-iac/mooring/internal/terraform"
+	"github.com/mooring-iac/mooring/k8s"
 	"github.com/mooring-iac/mooring/locks"
 	"github.com/mooring-iac/mooring/workspace"
 	"github.com/mooring-iac/mooring/workspace/mirror"
@@ -30,6 +31,7 @@ type Runner struct {
 	home     *terraform.Home
 	tools    *terraform.Tools
 	clusters *clusters
+	keys     *k8s.Keys // what opens encrypted manifests
 	repos    []*repository
 	counters *counters
 
@@ -110,7 +112,10 @@ func (r *Runner) furnish() error {
 	}); err != nil {
 		return err
 	}
-	if r.clusters, err = newClusters(r.opts.Clusters, r.opts.Version); err != nil {
+	if r.clusters, err = newClusters(r.opts); err != nil {
+		return err
+	}
+	if r.keys, err = k8s.ReadKeys(r.opts.Keys); err != nil {
 		return err
 	}
 	r.counters = newCounters(r)
@@ -175,7 +180,7 @@ func (r *Runner) openRepository(cfg RepositoryConfig) (*repository, error) {
 	host, path := place(cfg.URL)
 	return &repository{
 		cfg: cfg, host: host, path: path, mirror: m,
-		scanner: workspace.NewScanner(workspace.ScannerOptions{Clusters: r.clusters.names()}),
+		scanner: workspace.NewScanner(workspace.ScannerOptions{Clusters: r.clusters.names(cfg.Name), HealthFaults: HealthFaults}),
 		wake:    make(chan struct{}, 1),
 	}, nil
 }

@@ -3,6 +3,8 @@ package runner
 import (
 	"bytes"
 	"cmp"
+	"crypto/hmac"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
@@ -106,4 +108,11 @@ func (s *sealer) open(sealed []byte) ([]byte, error) {
 		}
 	}
 	return nil, fmt.Errorf("open a sealed value: %w (was the key file replaced?)", err)
+}
+
+// derive makes a key for one purpose, from which nothing else follows.
+func (s *sealer) derive(purpose string) []byte {
+	mac := hmac.New(sha256.New, []byte(s.identity.String()))
+	mac.Write([]byte(purpose)) // never fails
+	return mac.Sum(nil)
 }

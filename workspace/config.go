@@ -30,11 +30,15 @@ var (
 		Blocks: []hcl.BlockHeaderSchema{
 			{Type: "workspace", LabelNames: []string{"name"}},
 			{Type: "manifests", LabelNames: []string{"name"}},
+			{Type: "health", LabelNames: []string{"kind"}},
 			{Type: "drift"},
 		},
 	}
 	workspaceSchema = schemaOf("dir", "workspace", "var_files", "variables", "auto_apply", "backend_config", "tool", "depends_on")
-	manifestsSchema = schemaOf("path", "values", "cluster", "kubeconfig", "prune", "depends_on", "namespace", "force", "timeout")
+	manifestsSchema = schemaOf("path", "values", "cluster", "kubeconfig", "prune", "depends_on", "namespace", "force", "timeout", "on_failure",
+		"as", "namespaces", "kinds", "cluster_kinds", "require_namespace",
+		"release", "values_files", "kube_version", "api_versions", "ignore_hooks")
+	healthSchema = schemaOf("healthy", "failed", "message")
 )
 
 func schemaOf(names ...string) *hcl.BodySchema {
@@ -50,6 +54,7 @@ type config struct {
 	exists   bool
 	discover bool
 	drift    *Drift
+	health   []HealthRule
 	blocks   []*block
 }
 
@@ -74,7 +79,7 @@ func (b *block) subject(attr string) *hcl.Range {
 }
 
 // parseConfig reads mooring.hcl by itself. Fit for fuzzing: it touches nothing else.
-func parseConfig(src []byte) (*config, hcl.Diagnostics) {
+func parseConfig(src []byte, check func(HealthRule) []HealthFault) (*config, hcl.Diagnostics) {
 	cfg := &config{exists: true, discover: true}
 	if why := unreasonable(src); why != "" {
 		return cfg, hcl.Diagnostics{fault(hcl.Range{Filename: ConfigFile, Start: hcl.InitialPos, End: hcl.InitialPos}, "Unreasonable file", why)}
@@ -89,8 +94,13 @@ func parseConfig(src []byte) (*config, hcl.Diagnostics) {
 		cfg.discover, more = boolValue(attr, nil)
 		diags = append(diags, more...)
 	}
+	health, more := parseHealth(content.Blocks.OfType("health"), check)
+	cfg.health, diags = health, append(diags, more...)
 	labels := map[string]hcl.Range{}
 	for _, hb := range content.Blocks {
+		if hb.Type == "health" {
+			continue
+		}
 		if hb.Type == "drift" {
 			drift, more := parseDrift(hb)
 			if cfg.drift != nil {

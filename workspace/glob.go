@@ -1,6 +1,7 @@
 package workspace
 
 import (
+	"fmt"
 	"regexp"
 	"strings"
 )
@@ -52,4 +53,28 @@ func (g *glob) match(p string) ([]string, bool) {
 		return nil, false
 	}
 	return m[1:], true
+}
+
+// MatchPath tells whether a repository path is what a pattern with * and ** describes, as dir and path of
+// mooring.hcl do, and what its wildcards stood for. A pattern without any is the path itself.
+func MatchPath(pattern, p string) (match []string, ok bool) {
+	if !isGlob(pattern) {
+		return nil, pattern == p
+	}
+	return newGlob(pattern).match(p)
+}
+
+// CheckPattern says what is wrong with a pattern of paths, and how many wildcards one has.
+func CheckPattern(pattern string) (wildcards int, err error) {
+	clean, err := cleanPath(pattern)
+	switch {
+	case err != nil:
+		return 0, err
+	case clean != pattern:
+		return 0, fmt.Errorf("%q is written %q", pattern, clean)
+	}
+	if !isGlob(pattern) {
+		return 0, nil
+	}
+	return newGlob(pattern).re.NumSubexp(), nil
 }

@@ -64,6 +64,11 @@ func (s *scan) graph() (*Graph, error) {
 		return nil, s.readErr
 	}
 	g := &Graph{Units: l.units, Drift: cfg.drift, byID: l.byID}
+	for _, u := range g.Units {
+		if u.Kind == KindManifests {
+			u.Health = cfg.health
+		}
+	}
 	slices.SortFunc(g.Units, func(a, b *Unit) int { return strings.Compare(a.ID, b.ID) })
 	l.connect(g)
 	g.sortEdges()
@@ -87,7 +92,7 @@ func (s *scan) readConfig() (*config, hcl.Diagnostics, error) {
 	if err != nil {
 		return nil, nil, fmt.Errorf("read %s: %w", ConfigFile, err)
 	}
-	cfg, diags := parseConfig(src)
+	cfg, diags := parseConfig(src, s.opts.HealthFaults)
 	return cfg, withoutTrees(diags), nil
 }
 

@@ -181,6 +181,15 @@ func (l *layout) workspace(b *block, id, dir string, match []string) {
 
 // files takes a list of files relative to the root module's directory.
 func (l *layout) files(attr *hcl.Attribute, dir string, match []string, what string) []string {
+	return l.paths(attr, dir, match, what, func(real string) {
+		if facts := l.scan.valueFile(real); facts != nil && facts.broken.HasErrors() {
+			l.add(relabel(facts.broken, real)...)
+		}
+	})
+}
+
+// paths is files for ones that are not HCL; take is called with each one's path, links followed.
+func (l *layout) paths(attr *hcl.Attribute, dir string, match []string, what string, take func(real string)) []string {
 	names, diags := stringsValue(attr, match)
 	l.add(diags...)
 	var out []string
@@ -195,9 +204,7 @@ func (l *layout) files(attr *hcl.Attribute, dir string, match []string, what str
 		case isDir:
 			l.add(fault(attr.Expr.Range(), "Bad "+what, fmt.Sprintf("%s is a directory.", p)))
 		default:
-			if facts := l.scan.valueFile(real); facts != nil && facts.broken.HasErrors() {
-				l.add(relabel(facts.broken, real)...)
-			}
+			take(real)
 			out = append(out, l.scan.in.intern(p))
 		}
 	}

@@ -87,7 +87,7 @@ func (l *layout) manifestSet(b *block, id, dir string, match []string) {
 		u.Cluster, diags = stringValue(attr, match)
 		if !diags.HasErrors() && l.scan.opts.Clusters != nil && !slices.Contains(l.scan.opts.Clusters, u.Cluster) {
 			diags = append(diags, fault(attr.Expr.Range(), "Unknown cluster",
-				fmt.Sprintf("The server's configuration offers no cluster %q.%s", u.Cluster, didYouMean(u.Cluster, l.scan.opts.Clusters))))
+				unknownCluster(u.Cluster, l.scan.opts.Clusters)))
 		}
 		return diags
 	})
@@ -101,6 +101,14 @@ func (l *layout) manifestSet(b *block, id, dir string, match []string) {
 	})
 	take("timeout", func(attr *hcl.Attribute) (diags hcl.Diagnostics) {
 		u.Timeout, diags = durationValue(attr, match)
+		return diags
+	})
+	take("on_failure", func(attr *hcl.Attribute) hcl.Diagnostics {
+		text, diags := stringValue(attr, match)
+		u.OnFailure = OnFailure(text)
+		if !diags.HasErrors() && u.OnFailure != HoldOnFailure && u.OnFailure != RollBack {
+			diags = append(diags, fault(attr.Expr.Range(), "Bad on_failure", fmt.Sprintf("%q is neither \"hold\" nor \"rollback\".", text)))
+		}
 		return diags
 	})
 	take("namespace", func(attr *hcl.Attribute) (diags hcl.Diagnostics) {
@@ -120,6 +128,8 @@ func (l *layout) manifestSet(b *block, id, dir string, match []string) {
 		}
 		return nil
 	})
+	l.access(u, take)
+	l.chart(b, u, match)
 	l.mentioned(u, "values", "outputs")
 	l.mentioned(u, "kubeconfig", "outputs")
 	l.mentioned(u, "depends_on", "depends_on")
@@ -133,7 +143,7 @@ func (l *layout) reach(u *Unit) {
 	real, passed, _, _ := l.scan.ix.lookup(u.Path)
 	u.realPath = l.scan.in.intern(real)
 	u.trees, u.files = l.scan.kustomizeUses(real)
-	u.files = append(u.files, passed...)
+	u.files = append(append(u.files, passed...), u.Chart.ValuesFiles...)
 	for i, f := range u.files {
 		u.files[i] = l.scan.in.intern(f)
 	}

@@ -16,6 +16,8 @@ type ScannerOptions struct {
 	// Clusters are the names that a manifests block may use; nil means that they are
 	// not known, and any name passes.
 	Clusters []string
+	// HealthFaults finds what is wrong with a health rule; nil takes any.
+	HealthFaults func(HealthRule) []HealthFault
 	// Workers parse files at the same time; 0 is 2.
 	Workers int
 }

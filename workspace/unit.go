@@ -37,6 +37,13 @@ type Unit struct {
 	Force      bool
 	Namespace  string
 	Timeout    time.Duration // 0 when nothing was said
+	Chart      Chart         // of a set that is a Helm chart
+	OnFailure  OnFailure     // what becomes of a set that does not get healthy
+	Health     []HealthRule  // those of mooring.hcl, the same for all sets
+	As         string        // whom it wants to act as in the cluster; "" when nothing was said
+	Limits     *Limits       // what it holds itself to; nil for nothing
+
+	RequireNamespace bool // its namespaced objects must name their namespace
 
 	// File and Line are where the unit was declared; "" and 0 for one that was found.
 	File string
@@ -52,6 +59,23 @@ type Unit struct {
 	files    []string // of a manifest set: files outside Path that it uses
 	trees    []string // and directories
 	realPath string   // Path, links followed
+}
+
+// Limits are what a manifest set holds its own objects to, as patterns in which * stands for any characters.
+type Limits struct {
+	Namespaces   []string // nil when nothing was said
+	Kinds        []string // of namespaced objects; nil when nothing was said
+	ClusterKinds []string // of objects that lie in no namespace; nil when nothing was said
+}
+
+// Chart is what a manifests block says of a Helm chart. The zero value is right for
+// any other set.
+type Chart struct {
+	Release     string   // "" when nothing was said
+	ValuesFiles []string // repository paths, in the order in which they are given
+	KubeVersion string   // "" when nothing was said
+	APIVersions []string
+	IgnoreHooks []string
 }
 
 // StateIdentity names the place of the workspace's state: backend type, what names
@@ -76,3 +100,12 @@ func (u *Unit) ConfigDigest() string {
 	}
 	return u.decl.digest
 }
+
+// OnFailure says what becomes of a manifest set that does not get healthy.
+type OnFailure string
+
+// The zero value holds.
+const (
+	HoldOnFailure OnFailure = "hold"     // it stays as it is, and nothing is pruned
+	RollBack      OnFailure = "rollback" // what was last healthy is applied again
+)

@@ -9,6 +9,7 @@ import (
 
 	"github.com/mooring-iac/mooring/cmd/mooring/report"
 	"github.com/mooring-iac/mooring/cmd/mooring/serverconfig"
+	"github.com/mooring-iac/mooring/k8s"
 	"github.com/mooring-iac/mooring/policies"
 	"github.com/mooring-iac/mooring/runner"
 )
@@ -68,6 +69,7 @@ func (a *app) options(cfg *serverconfig.Config) runner.Options {
 		MinFree:     cfg.MinFree,
 		Keep:        runner.KeepOptions{Runs: cfg.Keep.Runs, Age: cfg.Keep.Age, Size: cfg.Keep.Size},
 		KeyFile:     cfg.KeyFile,
+		Keys:        keyConfig(cfg.Sops),
 		ReleasesURL: cfg.Terraform.ReleasesURL,
 		ReleasesKey: cfg.Terraform.PublicKey,
 	}
@@ -79,10 +81,28 @@ func (a *app) options(cfg *serverconfig.Config) runner.Options {
 			Env: r.Env, InitEnv: r.InitEnv, PlanEnv: r.PlanEnv, ApplyEnv: r.ApplyEnv, PlanValues: r.PlanValues, ApplyValues: r.ApplyValues,
 		})
 	}
-	for _, c := range cfg.Clusters {
-		o.Clusters = append(o.Clusters, runner.ClusterConfig{Name: c.Name, Kubeconfig: c.Kubeconfig, Context: c.Context, InCluster: c.InCluster, Default: c.Default, AllowExec: c.AllowExec})
-	}
+	o.Clusters = clusterConfigs(cfg)
 	return o
+}
+
+func clusterConfigs(cfg *serverconfig.Config) []runner.ClusterConfig {
+	var all []runner.ClusterConfig
+	for _, c := range cfg.Clusters {
+		cluster := runner.ClusterConfig{
+			Name: c.Name, Kubeconfig: c.Kubeconfig, Context: c.Context, InCluster: c.InCluster, Default: c.Default, AllowExec: c.AllowExec,
+			Repositories: c.Repositories, RequireNamespace: c.RequireNamespace,
+		}
+		for _, r := range c.Allow {
+			cluster.Allow = append(cluster.Allow, runner.Rule(r))
+		}
+		all = append(all, cluster)
+	}
+	return all
+}
+
+// keyConfig says what opens encrypted manifests.
+func keyConfig(s serverconfig.Sops) k8s.KeyConfig {
+	return k8s.KeyConfig{AgeKeyFile: s.AgeKeyFile, KeyService: s.KeyService, Keys: s.Keys}
 }
 
 // limit says to the runner that the file asks for none: there 0 is the default.

@@ -14,13 +14,25 @@ import (
 // manifests checks a manifest set as far as it can be without the outputs of
 // Terraform.
 func (v *validation) manifests(root string, u *workspace.Unit) {
-	err := runner.CheckManifests(root, u)
+	keys, err := v.keys()
+	if err == nil {
+		err = runner.CheckManifests(root, u, keys)
+	}
 	var broken *workspace.ConfigError
 	if errors.As(err, &broken) {
 		v.broken(broken)
 		return
 	}
 	v.faults(u, err)
+}
+
+// keys are what the server's configuration opens encrypted files with; nil without
+// one, and then encrypted files are not looked into.
+func (v *validation) keys() (*k8s.Keys, error) {
+	if v.config == nil {
+		return nil, nil
+	}
+	return k8s.ReadKeys(keyConfig(v.config.Sops))
 }
 
 // faults adds each fault of a render.

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -213,21 +214,24 @@ func (a *app) optionalConfig() (*serverconfig.Config, error) {
 	return cfg, nil
 }
 
-// nameOf is the server's name of this repository: the one asked for, or the only one it has. A plan on the server's
-// machine is one against the states that are kept under that name; "" where it is not known.
-func nameOf(cfg *serverconfig.Config, repository string) (string, error) {
+// serverRepository is the name that a person gave, else that of the only repository
+// there is.
+func serverRepository(cfg *serverconfig.Config, repository string) string {
 	if repository == "" && len(cfg.Repositories) == 1 {
-		return cfg.Repositories[0].Name, nil
+		return cfg.Repositories[0].Name
 	}
-	for _, r := range cfg.Repositories {
-		if r.Name == repository {
-			return repository, nil
-		}
+	return repository
+}
+
+// nameOf is the server's name of this repository. A plan on the server's machine is
+// one against the states that are kept under that name; "" where it is not known.
+func nameOf(cfg *serverconfig.Config, repository string) (string, error) {
+	name := serverRepository(cfg, repository)
+	known := slices.ContainsFunc(cfg.Repositories, func(r serverconfig.Repository) bool { return r.Name == name })
+	if name != "" && !known {
+		return "", fmt.Errorf("the server's configuration has no repository %q", name)
 	}
-	if repository != "" {
-		return "", fmt.Errorf("the server's configuration has no repository %q", repository)
-	}
-	return "", nil
+	return name, nil
 }
 
 // configIfAny is the server's configuration that a command may use but does not

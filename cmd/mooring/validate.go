@@ -17,6 +17,7 @@ import (
 
 	"github.com/mooring-iac/mooring/cmd/mooring/report"
 	"github.com/mooring-iac/mooring/cmd/mooring/serverconfig"
+	"github.com/mooring-iac/mooring/runner"
 	"github.com/mooring-iac/mooring/workspace"
 )
 
@@ -121,7 +122,7 @@ func (v *validation) repository(ctx context.Context, dir string) error {
 	if err := v.links(tree); err != nil {
 		return err
 	}
-	g, err := workspace.NewScanner(workspace.ScannerOptions{Clusters: v.clusters()}).Scan(ctx, tree)
+	g, err := workspace.NewScanner(workspace.ScannerOptions{Clusters: v.clusters(), HealthFaults: runner.HealthFaults}).Scan(ctx, tree)
 	if broken := new(workspace.ConfigError); errors.As(err, &broken) {
 		v.broken(broken)
 		return nil
@@ -186,6 +187,9 @@ func (v *validation) unit(root string, u *workspace.Unit) {
 	}
 	if u.Kind == workspace.KindManifests {
 		v.manifests(root, u)
+		if v.config != nil && len(v.config.Clusters) > 0 {
+			v.faults(u, runner.CheckCluster(clusterConfigs(v.config), serverRepository(v.config, ""), u))
+		}
 		if v.config != nil && len(v.config.Clusters) == 0 && !u.Kubeconfig {
 			v.add(hcl.DiagWarning, u.File, u.Line, fmt.Sprintf("manifests %s: no cluster is configured: the server's configuration has no cluster block", u.ID))
 		}

@@ -17,29 +17,6 @@ func (d *decoder) terraform(b *hcl.Block) Terraform {
 	}
 }
 
-var clusterSchema = attributes("kubeconfig", "context", "in_cluster", "default", "allow_exec")
-
-func (d *decoder) cluster(b *hcl.Block) Cluster {
-	at := d.content(b.Body, clusterSchema).Attributes
-	c := Cluster{
-		Name:       b.Labels[0],
-		Kubeconfig: d.existing(at["kubeconfig"]),
-		Context:    d.text(at["context"]),
-		InCluster:  d.flag(at["in_cluster"]),
-		Default:    d.flag(at["default"]),
-		AllowExec:  d.flag(at["allow_exec"]),
-	}
-	switch {
-	case at["kubeconfig"] == nil && !c.InCluster:
-		d.fail(b.DefRange, "Cluster without an address", fmt.Sprintf("Cluster %q needs kubeconfig = \"path\", or in_cluster = true where Mooring runs inside it. $KUBECONFIG is never read.", c.Name))
-	case at["kubeconfig"] != nil && c.InCluster:
-		d.fail(at["kubeconfig"].NameRange, "Cluster with two addresses", fmt.Sprintf("Cluster %q has both kubeconfig and in_cluster: keep one.", c.Name))
-	case c.Context != "" && c.InCluster:
-		d.fail(at["context"].NameRange, "Context without a kubeconfig", "A context is chosen from a kubeconfig; in_cluster has none.")
-	}
-	return c
-}
-
 var repositorySchema = &hcl.BodySchema{
 	Attributes: append([]hcl.AttributeSchema{{Name: "url", Required: true}}, attributes(
 		"branch", "poll", "apply", "auto_apply", "require", "direct_push", "username", "token", "ssh_key",

@@ -23,9 +23,17 @@ type Config struct {
 	MinFree      uint64 // bytes that the disk must have left before an apply
 	Keep         Keep
 	KeyFile      string // an age identity, absolute; "" for Mooring's own in DataDir
+	Sops         Sops
 	Terraform    Terraform
 	Repositories []Repository // in the file's order
 	Clusters     []Cluster    // in the file's order
+}
+
+// Sops says what opens files in repositories that SOPS encrypted.
+type Sops struct {
+	AgeKeyFile string   // age identities, absolute; "" is none
+	KeyService string   // unix socket of a sops keyservice, absolute; "" is none
+	Keys       []string // what the key service may be asked for
 }
 
 // Terraform says where Terraform comes from.
@@ -69,16 +77,6 @@ type Forge struct {
 	URL           string
 	Token         string
 	WebhookSecret string
-}
-
-// Cluster is a Kubernetes cluster that a repository may name.
-type Cluster struct {
-	Name       string
-	Kubeconfig string // path; "" with InCluster
-	Context    string // "" for the kubeconfig's current one
-	InCluster  bool
-	Default    bool // for manifest sets that name none
-	AllowExec  bool // exec plugins in the kubeconfig may run
 }
 
 // The defaults of a file that leaves them out.

@@ -100,7 +100,7 @@ var rootSchema = &hcl.BodySchema{
 		{Name: "sandbox"}, {Name: "min_free"}, {Name: "key_file"},
 	},
 	Blocks: []hcl.BlockHeaderSchema{
-		{Type: "terraform"}, {Type: "sandbox"}, {Type: "timeouts"}, {Type: "keep"},
+		{Type: "terraform"}, {Type: "sandbox"}, {Type: "timeouts"}, {Type: "keep"}, {Type: "sops"},
 		{Type: "repository", LabelNames: []string{"name"}},
 		{Type: "cluster", LabelNames: []string{"name"}},
 	},
@@ -132,6 +132,7 @@ func (d *decoder) root(body hcl.Body) *Config {
 	blocks := content.Blocks.ByType()
 	c.Timeouts = d.timeouts(d.one(blocks["timeouts"]))
 	c.Keep = d.keep(d.one(blocks["keep"]))
+	c.Sops = d.sops(d.one(blocks["sops"]))
 	c.Terraform = d.terraform(d.one(blocks["terraform"]))
 	sandbox, listed := d.sandbox(at["sandbox"], blocks["sandbox"])
 	c.Sandbox = sandbox
@@ -154,6 +155,7 @@ func (d *decoder) root(body hcl.Body) *Config {
 			c.Clusters = append(c.Clusters, cluster)
 		}
 	}
+	d.checkRepositories(c)
 	d.checkShown(listed, c)
 	d.showMirrors(at["cli_config"], c)
 	return c

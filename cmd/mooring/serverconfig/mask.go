@@ -17,6 +17,7 @@ var plain = map[string]bool{
 	"releases_url": true, "path": true, "kubeconfig": true, "context": true, "in_cluster": true, "default": true, "allow_exec": true,
 	"url": true, "branch": true, "poll": true, "apply": true, "auto_apply": true, "require": true, "direct_push": true,
 	"username": true, "known_hosts": true,
+	"repositories": true, "require_namespace": true, "as": true, "namespaces": true, "kinds": true, "cluster_kinds": true,
 }
 
 // environmentKeys hold lists of names, which are shown, or objects of values,

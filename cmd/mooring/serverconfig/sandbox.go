@@ -102,7 +102,7 @@ func refusal(path string, c *Config) string {
 			return "the sandbox has its own " + own
 		}
 	}
-	for _, kept := range []struct{ path, what string }{{c.DataDir, "data_dir"}, {c.KeyFile, "key_file"}} {
+	for _, kept := range []struct{ path, what string }{{c.DataDir, "data_dir"}, {c.KeyFile, "key_file"}, {c.Sops.AgeKeyFile, "age_key_file"}} {
 		if kept.path == "" {
 			continue
 		}

@@ -20,7 +20,8 @@ type decoder struct {
 	env   Lookup
 	diags hcl.Diagnostics
 
-	secretFiles []string // what file() read a secret from, absolute
+	secretFiles  []string // what file() read a secret from, absolute
+	repositories []item   // names that clusters use
 }
 
 func (d *decoder) fail(at hcl.Range, summary, detail string) {
