@@ -306,3 +306,14 @@ data: {a: b}
 		t.Error("the inventory was lost")
 	}
 }
+
+func TestPlanSaysWhyAnObjectIsRecreated(t *testing.T) {
+	r := newRig(t)
+	const manifest = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: fixed, annotations: {mooring.dev/recreate: enabled}}\nimmutable: true\ndata: {a: \"1\", b: \"2\"}\n"
+	r.mustApply(manifest + "---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: leaves}\n")
+	plan := r.plan(r.render("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: comes}\n---\n" + strings.Replace(manifest, `{a: "1", b: "2"}`, `{a: "one"}`, 1)))
+	golden(t, "plan-recreated.golden", r.text(plan))
+	if n := r.perObject("fixed"); n > 2 {
+		t.Errorf("%d requests", n)
+	}
+}

@@ -6,10 +6,6 @@ import (
 	"strings"
 )
 
-// Unknown tells whether the object holds the mark of a value that is known only after an apply. Such objects come
-// from Render with Source.Preview, are shown by Plan, and are never sent to a cluster.
-func (o Object) Unknown() bool { return o.unknown }
-
 // refuseUnknown is the error of an Apply that was given what is for previews only; nil when all is known.
 func refuseUnknown(desired []Object) error {
 	var errs []error
