@@ -42,7 +42,12 @@ func newRig(t *testing.T) *rig {
 // newLoneRig is newRig for a test that counts requests to the last: while it runs, no other one changes webhooks or CRDs.
 func newLoneRig(t *testing.T) *rig {
 	t.Helper()
-	running := parts.ClusterForTest(t)
+	return rigOn(t, parts.ClusterForTest(t))
+}
+
+// rigOn is a rig on a cluster of the test's own.
+func rigOn(t *testing.T, running *parts.RunningCluster) *rig {
+	t.Helper()
 	name := strings.ToLower(strings.NewReplacer("/", "-", "_", "-").Replace(t.Name()))
 	r := &rig{T: t, ns: name[:min(len(name), 50)], set: Set{ID: "test/" + name, Prune: true, Timeout: 30 * time.Second}}
 	r.set.DefaultNamespace = r.ns
