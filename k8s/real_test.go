@@ -3,6 +3,7 @@ package k8s
 import (
 	"errors"
 	"maps"
+	"net/http"
 	"net/url"
 	"slices"
 	"strings"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/mooring-iac/mooring/e2e/parts"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 )
 
 // TestRealManifests takes manifests of other projects (see testdata/real) through a set's whole life: made from
@@ -144,6 +146,7 @@ func (r *rig) removeAll(src Source) {
 		r.Fatalf("annotate: %v", err)
 	}
 	before := result.Inventory
+	r.warmStorage(objects)
 	r.set.Timeout = time.Minute // a namespace goes away with what is in it
 	result, err = r.c.Delete(r.Context(), r.set, before, r.options())
 	if err != nil || len(result.Inventory.Items) != 0 {
@@ -156,6 +159,26 @@ func (r *rig) removeAll(src Source) {
 	for _, item := range before.Items {
 		if r.exists(item) {
 			r.Errorf("%s is left", item.Ref())
+		}
+	}
+}
+
+// warmStorage lists what each CRD defines. An API server of 1.36 that has never served a kind answers the clean-up of
+// its CRD with "storage is (re)initializing", again and again at growing intervals: minutes, for which nobody here
+// waits.
+func (r *rig) warmStorage(objects []Object) {
+	r.Helper()
+	for _, o := range objects {
+		for _, v := range crdVersions(o) {
+			group, _, _ := unstructured.NestedString(o.Object, "spec", "group")
+			plural, _, _ := unstructured.NestedString(o.Object, "spec", "names", "plural")
+			k := kind{group: group, version: v["name"].(string), resource: plural}
+			if served, _, _ := unstructured.NestedBool(v, "served"); !served {
+				continue
+			}
+			if _, err := r.c.send(r.Context(), request{verb: http.MethodGet, path: k.collection(""), accept: acceptList}); err != nil {
+				r.Fatal(err)
+			}
 		}
 	}
 }
