@@ -62,7 +62,7 @@ func (r *rig) upgradeGatewayAPI(src Source) Source {
 
 // An API service that nobody serves does not become healthy and is said to be why; its dead group hinders neither the
 // next apply nor the removal.
-func TestRealAggregatedAPI(t *testing.T) {
+func TestCase27DeadAPIService(t *testing.T) {
 	t.Parallel()
 	r := rigOn(t, parts.OwnClusterForTest(t, parts.ClusterOptions{}))
 	r.set.Timeout = 10 * time.Second

@@ -58,7 +58,7 @@ func (a *applier) namespace(ctx context.Context, name string) error {
 	return body.Close()
 }
 
-// collections is where the kinds of [manifests] are kept.
+// collection is where the kinds of [manifests] are kept.
 func collection(kind, ns string) string {
 	switch kind {
 	case "Deployment":
@@ -105,7 +105,7 @@ func (a *applier) bare(ctx context.Context, ns string) (time.Duration, error) {
 	return took, errors.Join(err, a.settle(ctx, ns))
 }
 
-// deploymentList is what settle and ready look at.
+// deployment is what settle and ready look at.
 type deployment struct {
 	Metadata struct {
 		Name       string `json:"name"`
