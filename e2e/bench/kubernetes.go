@@ -191,7 +191,7 @@ type ourSet struct {
 }
 
 func (s *ourSet) connect() (err error) {
-	s.cluster, err = k8s.Connect(k8s.ClusterConfig{Name: "bench", KubeconfigPath: s.a.running.Kubeconfig, Wrap: s.a.sent.wrap})
+	s.cluster, err = k8s.Connect(k8s.ClusterConfig{Name: "bench", KubeconfigPath: s.a.running.Kubeconfig, Watch: true, Wrap: s.a.sent.wrap})
 	return err
 }
 
