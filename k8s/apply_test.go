@@ -14,7 +14,7 @@ func configMap(name, data string) string {
 	return fmt.Sprintf("---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: %s}\ndata: {%s}\n", name, data)
 }
 
-func TestCase01CreateThen02NoOp(t *testing.T) {
+func TestCase01Create(t *testing.T) {
 	r := newRig(t)
 	manifests := configMap("a", "k: v") + configMap("b", "k: v") + deployment("web", "")
 	result := r.mustApply(manifests)

@@ -34,7 +34,7 @@ func (r *rig) watching() {
 	r.now = time.Now()
 }
 
-func TestUnchangedSetCostsNoRequest(t *testing.T) {
+func TestCase02NoOpSendsNothing(t *testing.T) {
 	r := newLoneRig(t)
 	r.watching()
 	r.mustApply(many(5))
