@@ -287,3 +287,11 @@ func failure(code int, reason, message string) *http.Response {
 	body := fmt.Sprintf(`{"kind":"Status","apiVersion":"v1","status":"Failure","reason":%q,"message":%q,"code":%d}`, reason, message, code)
 	return &http.Response{StatusCode: code, Header: http.Header{"Content-Type": {"application/json"}}, Body: io.NopCloser(strings.NewReader(body))}
 }
+
+// body and quoted write an answer by hand.
+func body(text string) io.ReadCloser { return io.NopCloser(strings.NewReader(text)) }
+
+func quoted(s string) string {
+	b, _ := json.Marshal(s) // a string always is JSON
+	return string(b)
+}

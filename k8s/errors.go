@@ -298,7 +298,7 @@ func temporary(err error) bool {
 		if s.Reason == metav1.StatusReasonForbidden {
 			return strings.Contains(s.Message, "exceeded quota") // what is being deleted may still count
 		}
-		return s.Code >= 500 && !strings.Contains(s.Message, typedPatch)
+		return s.Code >= 500 && !strings.Contains(s.Message, typedPatch) && !strings.Contains(s.Message, otherVersion)
 	}
 	return isNetwork(err)
 }
