@@ -48,8 +48,8 @@ func applyFigures(objects int, rounds []applyTimes) []figure {
 		ratio(set+"first apply until healthy : kubectl, which does not wait", unbarred, first, func(t applyTimes) time.Duration { return t.first }),
 		ratio(set+"no-op, warm : kubectl apply again", 0.01, again, func(t applyTimes) time.Duration { return t.warm }),
 		ratio(set+"no-op, warm : kubectl diff", unbarred, diff, func(t applyTimes) time.Duration { return t.warm }),
-		ratio(set+"no-op after a restart, files read : kubectl apply again", 1.0/12, again, func(t applyTimes) time.Duration { return t.restart }),
-		ratio(set+"one changed, files read : kubectl apply again", 1.0/20, again, func(t applyTimes) time.Duration { return t.changed }),
-		{name: set + "reading the files, alone", mooring: said(of(func(t applyTimes) time.Duration { return t.render })), bar: unbarred},
+		ratio(set+"no-op after a restart : kubectl apply again", 1.0/12, again, func(t applyTimes) time.Duration { return t.restart }),
+		ratio(set+"one changed : kubectl apply again", 1.0/20, again, func(t applyTimes) time.Duration { return t.changed }),
+		{name: set + "rendering, alone", mooring: said(of(func(t applyTimes) time.Duration { return t.render })), bar: unbarred},
 	}
 }
