@@ -46,9 +46,9 @@ test-short: ## Run what needs no API server; under a minute
 chaos: ## Kill, stop, race and starve Mooring, and print what it kept to (SEED=n MODE=landlock ONLY=name ROUNDS=n)
 	$(TERRAFORM) $(TESTENV) $(GO) run ./e2e/chaos $(if $(SEED),-seed $(SEED)) $(if $(MODE),-mode $(MODE)) $(if $(ONLY),-only '$(ONLY)') $(if $(ROUNDS),-rounds $(ROUNDS))
 
-bench: ## Print Mooring's times beside the bare commands', with ratios
-	$(GO) run ./e2e/parts/cmd terraform providers
-	$(TERRAFORM) $(TESTENV) $(GO) run ./e2e/bench
+bench: ## Print Mooring's times beside the bare commands', with ratios (ONLY=name LARGE=1)
+	$(GO) run ./e2e/parts/cmd terraform providers kubectl
+	$(TERRAFORM) $(TESTENV) $(GO) run ./e2e/bench $(if $(ONLY),-only '$(ONLY)') $(if $(LARGE),-large)
 
 fuzz: ## Run every fuzz target for a short while (FUZZTIME each)
 	@set -e; for p in $$(grep -rl --include='*_test.go' '^func Fuzz' . | xargs -n1 dirname | sort -u); do \

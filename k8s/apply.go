@@ -146,6 +146,9 @@ func (c *Cluster) begin(ctx context.Context, set Set, desired []Object, inv Inve
 	if err := x.refused(); err != nil {
 		return x, err
 	}
+	if err := x.verify(ctx); err != nil {
+		return x, err
+	}
 	var changed []int
 	for _, a := range x.actions {
 		if a.sends() {
@@ -259,6 +262,11 @@ func (x *execution) applyAll(ctx context.Context) error {
 			}
 		}
 		last := end == len(x.actions) || x.actions[end].Desired < 0
+		if last {
+			if err := x.sent(ctx); err != nil {
+				return err
+			}
+		}
 		if last || !order.together(x.actions[end].Order) {
 			if err := x.waitHealthy(ctx, order); err != nil {
 				return err
@@ -368,9 +376,22 @@ func (x *execution) drop(id ID) {
 	delete(x.held, id)
 }
 
-// settle notes that the set is as desired, and who said so.
+// settle notes that the set is as desired.
 func (x *execution) settle(ctx context.Context) error {
-	whole := !slices.ContainsFunc(x.actions, func(a Action) bool { return a.Verb == VerbSkip || a.Verb == VerbHold })
+	if len(x.inv.Items) != len(x.held) { // something was pruned since
+		if err := x.sent(ctx); err != nil {
+			return err
+		}
+	}
+	if !slices.ContainsFunc(x.actions, func(a Action) bool { return a.Verb == VerbSkip || a.Verb == VerbHold }) {
+		x.inv.Source = x.opts.Source
+	}
+	x.inv = x.inv.with(x.held)
+	return nil
+}
+
+// sent notes that the cluster has all of the set, and what the server was then: healthy or not, nothing has to be sent again.
+func (x *execution) sent(ctx context.Context) error {
 	x.inv = x.inv.with(x.held)
 	if slices.ContainsFunc(x.actions, func(a Action) bool { return a.Verb != VerbKeep }) {
 		var err error // other groups are in play, or the set itself has begun a new epoch
@@ -379,9 +400,6 @@ func (x *execution) settle(ctx context.Context) error {
 		}
 	}
 	x.inv.Epoch, x.inv.Source = x.epoch, ""
-	if whole {
-		x.inv.Source = x.opts.Source
-	}
 	if x.observed.Verify || x.inv.Verified.IsZero() || len(x.stored.Items) == 0 {
 		x.inv.Verified = x.c.now().UTC().Truncate(time.Second)
 	}

@@ -14,7 +14,7 @@ func configMap(name, data string) string {
 	return fmt.Sprintf("---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: %s}\ndata: {%s}\n", name, data)
 }
 
-func TestApplyCreatesThenDoesNothing(t *testing.T) {
+func TestCase01Create(t *testing.T) {
 	r := newRig(t)
 	manifests := configMap("a", "k: v") + configMap("b", "k: v") + deployment("web", "")
 	result := r.mustApply(manifests)
@@ -56,7 +56,7 @@ status: {}
 `, name, spec)
 }
 
-func TestApplyRemovesFields(t *testing.T) {
+func TestCase03FieldRemoved(t *testing.T) {
 	r := newRig(t)
 	r.mustApply(configMap("a", "k: v, l: w"))
 	result := r.mustApply(configMap("a", "k: v"))
@@ -82,7 +82,7 @@ func TestApplyRepairsWhatOthersRemoved(t *testing.T) {
 	}
 }
 
-func TestApplyNamespaceAndContents(t *testing.T) {
+func TestCase11NamespaceAndContents(t *testing.T) {
 	r := newRig(t)
 	manifests := "---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: a, namespace: NS-own}\n---\napiVersion: v1\nkind: Namespace\nmetadata: {name: NS-own}\n"
 	plan, err := r.c.Plan(t.Context(), r.set, r.render(manifests), r.inv, ApplyOptions{})
@@ -120,7 +120,7 @@ spec:
 `, group)
 }
 
-func TestApplyCRDAndItsObjects(t *testing.T) {
+func TestCase12CRDAndItsObjects(t *testing.T) {
 	r := newRig(t)
 	thing := "---\napiVersion: crd1.example.com/v1\nkind: Thing\nmetadata: {name: t}\nspec: {size: %s}\n"
 	if _, err := r.apply(fmt.Sprintf(thing, "1") + crd("crd1.example.com") + "---\napiVersion: crd1.example.com/v1\nkind: Thing\nmetadata: {name: u}\nspec: {size: large, colour: red}\n"); err == nil {

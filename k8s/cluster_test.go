@@ -42,7 +42,12 @@ func newRig(t *testing.T) *rig {
 // newLoneRig is newRig for a test that counts requests to the last: while it runs, no other one changes webhooks or CRDs.
 func newLoneRig(t *testing.T) *rig {
 	t.Helper()
-	running := parts.ClusterForTest(t)
+	return rigOn(t, parts.ClusterForTest(t))
+}
+
+// rigOn is a rig on a cluster of the test's own.
+func rigOn(t *testing.T, running *parts.RunningCluster) *rig {
+	t.Helper()
 	name := strings.ToLower(strings.NewReplacer("/", "-", "_", "-").Replace(t.Name()))
 	r := &rig{T: t, ns: name[:min(len(name), 50)], set: Set{ID: "test/" + name, Prune: true, Timeout: 30 * time.Second}}
 	r.set.DefaultNamespace = r.ns
@@ -282,3 +287,6 @@ func failure(code int, reason, message string) *http.Response {
 	body := fmt.Sprintf(`{"kind":"Status","apiVersion":"v1","status":"Failure","reason":%q,"message":%q,"code":%d}`, reason, message, code)
 	return &http.Response{StatusCode: code, Header: http.Header{"Content-Type": {"application/json"}}, Body: io.NopCloser(strings.NewReader(body))}
 }
+
+// body is that of an answer written by hand.
+func body(text string) io.ReadCloser { return io.NopCloser(strings.NewReader(text)) }

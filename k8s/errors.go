@@ -34,6 +34,7 @@ var (
 	ErrUnhealthy   = errors.New("not healthy")
 	ErrUnknownKind = errors.New("the cluster does not know this kind")
 	ErrNotPruned   = errors.New("not all objects are gone")
+	ErrTooLarge    = errors.New("too large for a cluster")
 	// ErrHeldElsewhere is in the error of an object that two sets want.
 	ErrHeldElsewhere = errors.New("held by another set")
 	// ErrPruneHeld says that all was done but a prune that Set.AllowPrune has to allow.
@@ -298,7 +299,7 @@ func temporary(err error) bool {
 		if s.Reason == metav1.StatusReasonForbidden {
 			return strings.Contains(s.Message, "exceeded quota") // what is being deleted may still count
 		}
-		return s.Code >= 500 && !strings.Contains(s.Message, typedPatch)
+		return s.Code >= 500 && !strings.Contains(s.Message, typedPatch) && !strings.Contains(s.Message, otherVersion)
 	}
 	return isNetwork(err)
 }

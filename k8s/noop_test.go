@@ -34,7 +34,7 @@ func (r *rig) watching() {
 	r.now = time.Now()
 }
 
-func TestUnchangedSetCostsNoRequest(t *testing.T) {
+func TestCase02NoOpSendsNothing(t *testing.T) {
 	r := newLoneRig(t)
 	r.watching()
 	r.mustApply(many(5))
@@ -102,8 +102,8 @@ func TestRecordsAreVerified(t *testing.T) {
 	verified := func(why string) {
 		t.Helper()
 		r.forgetRequests()
-		if result := r.mustApply(many(1)); result.Unchanged != 4 || len(r.writes()) != 4 {
-			t.Errorf("%s: %s%v", why, summary(result), r.writes())
+		if result := r.mustApply(many(1)); result.Unchanged != 4 || len(r.writes()) != 0 || len(r.sent) < 8 {
+			t.Errorf("%s: %s%v", why, summary(result), r.sent)
 		}
 		r.forgetRequests()
 		if r.mustApply(many(1)); len(r.sent) != 0 {

@@ -144,7 +144,7 @@ func TestJobsThatExpireRunOnce(t *testing.T) {
 }
 
 // An immutable field: refused, unless the object may be made anew.
-func TestRecreateOnlyWhereAnnotated(t *testing.T) {
+func TestCase15ImmutableJobRecreatedOnlyWhenAsked(t *testing.T) {
 	r := newRig(t)
 	image := func(annotation, name string) string {
 		return annotated(job("j", "  suspend: true\n"), annotation) + "  completionMode: " + name + "\n  completions: 1\n"

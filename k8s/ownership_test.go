@@ -10,7 +10,7 @@ import (
 	"github.com/mooring-iac/mooring/e2e/parts"
 )
 
-func TestApplyNamesConflicts(t *testing.T) {
+func TestCase05ConflictWithAnotherManager(t *testing.T) {
 	r := newRig(t)
 	r.mustApply(configMap("a", "k: v, l: w") + configMap("b", "k: v"))
 	r.edit("kubectl-edit", "v1", "ConfigMap", "a", `{"data":{"k":"mine"}}`)
@@ -37,7 +37,7 @@ func TestApplyNamesConflicts(t *testing.T) {
 	}
 }
 
-func TestApplyAdoptsWhatKubectlMade(t *testing.T) {
+func TestCase04KubectlObjectAdopted(t *testing.T) {
 	for name, args := range map[string][]string{"apply": {"apply", "-f", "-"}, "create": {"create", "-f", "-"}} {
 		t.Run(name, func(t *testing.T) {
 			r := newRig(t)
@@ -69,7 +69,7 @@ func TestApplyAdoptsWhatKubectlMade(t *testing.T) {
 	}
 }
 
-func TestApplyLeavesReplicasToTheAutoscaler(t *testing.T) {
+func TestCase06AutoscalerOwnsReplicas(t *testing.T) {
 	r := newRig(t)
 	r.mustApply(deployment("web", "  replicas: 1"))
 	body := []byte(`{"spec":{"replicas":3}}`)
@@ -86,7 +86,7 @@ func TestApplyLeavesReplicasToTheAutoscaler(t *testing.T) {
 	}
 }
 
-func TestSetsDoNotTouchEachOther(t *testing.T) {
+func TestCase20MoveBetweenSets(t *testing.T) {
 	r := newRig(t)
 	r.mustApply(configMap("a", "k: v") + configMap("moved", "k: v"))
 	uid := r.get("v1", "ConfigMap", "moved").GetUID()

@@ -42,6 +42,7 @@ const (
 	VerbApply    Verb = "apply"    // send it; the server's answer tells created, configured or unchanged
 	VerbRecreate Verb = "recreate" // delete it and send it again
 	VerbKeep     Verb = "keep"     // as desired already: nothing is sent
+	VerbVerify   Verb = "verify"   // as desired by what is recorded: a dry-run tells whether that is so
 	VerbRefuse   Verb = "refuse"   // must not be sent, for Reason: the whole set is refused
 	VerbDelete   Verb = "delete"   // prune it
 	VerbHold     Verb = "hold"     // would be pruned once a person has said so
@@ -116,8 +117,11 @@ func want(label string, i int, d Desired, was Item, observed Observed) Action {
 		a.Verb, a.Reason = VerbRefuse, "it carries another set's label, and "+live.Undecided
 	case !live.Found && d.Expires && was.Healthy && d.Hash != "" && strings.HasPrefix(was.Applied, d.Hash+"."):
 		a.Verb, a.Item, a.Reason = VerbKeep, was, "done, and removed after its time to live"
-	case !observed.Verify && isApplied(label, d, was, live):
+	case isApplied(label, d, was, live):
 		a.Verb, a.Item = VerbKeep, was
+		if observed.Verify {
+			a.Verb = VerbVerify
+		}
 	}
 	return a
 }

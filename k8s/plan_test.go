@@ -84,7 +84,7 @@ func TestPlanProtectsKinds(t *testing.T) {
 	}
 }
 
-func TestPlanSparesOneObjectInTwoGroups(t *testing.T) {
+func TestCase25PlanSparesOneObjectInTwoGroups(t *testing.T) {
 	old := Item{ID: ID{Group: "extensions", Kind: "Ingress", Namespace: "x", Name: "i"}, Version: "v1beta1", UID: "u"}
 	now := Item{ID: ID{Group: "networking.k8s.io", Kind: "Ingress", Namespace: "x", Name: "i"}, Version: "v1"}
 	live := Live{Found: true, Owner: label, UID: "u", Managed: "m"}

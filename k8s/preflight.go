@@ -75,7 +75,7 @@ func (x *execution) dryRun(ctx context.Context, i int) (*answer, error) {
 }
 
 // dryRun asks the server what an apply would do; nil when it would be accepted. What an apply settles by
-// itself (leftovers of kubectl, an autoscaler's replicas) is no error, and nor is an admission webhook that
+// itself (leftovers of kubectl, an autoscaler's replicas, a record in another version) is no error, and nor is an admission webhook that
 // cannot be asked without side effects.
 func (c *Cluster) dryRun(ctx context.Context, p *prepared, i int) (*answer, error) {
 	o := p.objects[i]
@@ -83,7 +83,7 @@ func (c *Cluster) dryRun(ctx context.Context, p *prepared, i int) (*answer, erro
 	if err == nil {
 		return &a, nil
 	}
-	if strings.Contains(err.Error(), "does not support dry run") {
+	if strings.Contains(err.Error(), "does not support dry run") || isOtherVersion(err) {
 		return nil, nil
 	}
 	err = c.refusal(o, err)

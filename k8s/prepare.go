@@ -13,6 +13,10 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation"
 )
 
+// maxObject is the most bytes of JSON that are sent of one object: etcd refuses what is larger, but only at the write, which
+// would be in the middle of a set.
+const maxObject = 1536 * 1024
+
 // prepared is a set of objects made ready to be sent.
 type prepared struct {
 	set     Set
@@ -88,6 +92,9 @@ func (p *prepared) add(o Object, k kind) error {
 	body, err := json.Marshal(o.Object)
 	if err != nil {
 		return fmt.Errorf("encode: %w", err)
+	}
+	if len(body) > maxObject {
+		return fmt.Errorf("%w: %.1f MB as JSON, and a cluster keeps at most 1.5; split it, or keep what is large elsewhere", ErrTooLarge, float64(len(body))/1e6)
 	}
 	d := Desired{Item: Item{ID: o.ID(), Version: k.version}}
 	if !o.unknown {

@@ -84,7 +84,20 @@ func (x *execution) deleteOne(ctx context.Context, i int) (pending bool, err err
 	if !ok {
 		return false, nil
 	}
+	if a.Order.Stage == stageCRD {
+		x.c.wake(ctx, x.p.kinds, a.Item.Name)
+	}
 	return x.c.remove(ctx, k, a.Item, a.Live.UID)
+}
+
+// wake lists the kind that a CRD defines. Kubernetes 1.36 can hang in the deletion of a CRD whose kind was never asked for: "could not
+// list instances: storage is (re)initializing". What the list says does not matter.
+func (c *Cluster) wake(ctx context.Context, known *kinds, crd string) {
+	for _, k := range known.by {
+		if k.resource+"."+k.group == crd {
+			_, _ = c.once(ctx, request{verb: http.MethodGet, path: k.collection(""), accept: acceptList, params: map[string]string{"limit": "1"}})
+		}
+	}
 }
 
 // remove asks for the deletion of one object, if it still is the one with the UID.

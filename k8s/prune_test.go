@@ -42,7 +42,7 @@ func TestPruneOff(t *testing.T) {
 	}
 }
 
-func TestEmptyRenderPrunesNothing(t *testing.T) {
+func TestCase22EmptyRenderBlocked(t *testing.T) {
 	r := newRig(t)
 	r.mustApply(configMap("a", "k: v"))
 	r.forgetRequests()
@@ -77,7 +77,7 @@ func TestPruneProtects(t *testing.T) {
 	}
 }
 
-func TestPruneLeavesWhatIsNotOurs(t *testing.T) {
+func TestCase24RecreatedByOthersIsNotPruned(t *testing.T) {
 	r := newRig(t)
 	r.mustApply(configMap("a", "k: v") + configMap("anew", "k: v") + configMap("released", "k: v") + configMap("gone", "k: v"))
 	label := r.get("v1", "ConfigMap", "anew").GetLabels()[ownerLabel]
@@ -97,7 +97,7 @@ func TestPruneLeavesWhatIsNotOurs(t *testing.T) {
 	}
 }
 
-func TestPruneReportsWhatStays(t *testing.T) {
+func TestCase19StuckFinalizerIsReported(t *testing.T) {
 	r := newRig(t)
 	r.set.Timeout = 300 * time.Millisecond
 	r.mustApply(configMap("a", "k: v") + "---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: stuck, finalizers: [example.com/wait]}\n")
@@ -126,7 +126,7 @@ func TestDelete(t *testing.T) {
 	}
 }
 
-func TestApplyForgetsTheObjectsOfARemovedCRD(t *testing.T) {
+func TestCase14CRDGoneWithObjectsInTheInventory(t *testing.T) {
 	r := newRig(t)
 	r.mustApply(configMap("a", "k: v") + crd("gone.example.com") + "---\napiVersion: gone.example.com/v1\nkind: Thing\nmetadata: {name: t}\nspec: {size: 1}\n")
 	r.remove("apiextensions.k8s.io/v1", "CustomResourceDefinition", "things.gone.example.com")

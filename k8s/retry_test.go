@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-func TestTemporaryRefusalsAreWaitedOut(t *testing.T) {
+func TestCase28TemporaryRefusalsAreWaitedOut(t *testing.T) {
 	for name, fault := range map[string]func() (*http.Response, error){
 		"429":              func() (*http.Response, error) { return failure(429, "TooManyRequests", "slow down"), nil },
 		"503":              func() (*http.Response, error) { return failure(503, "ServiceUnavailable", "starting"), nil },
@@ -79,7 +79,7 @@ func TestClusterGoesAwayAndComesBack(t *testing.T) {
 }
 
 // A watch that is lost, or whose version is too old, goes on from a fresh list.
-func TestWatchLost(t *testing.T) {
+func TestCase27WatchLostAndVersionExpired(t *testing.T) {
 	r := newRig(t)
 	var lost atomic.Int32
 	r.fault = func(req *http.Request) (*http.Response, error) {

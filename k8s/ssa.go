@@ -41,9 +41,16 @@ type applied struct {
 func (c *Cluster) serverSideApply(ctx context.Context, p *prepared, i int) (applied, error) {
 	o, k, body := p.objects[i], p.kind[i], p.body[i]
 	var out applied
-	adopted := false
+	adopted, moved := false, false
 	for {
 		a, err := c.patchApply(ctx, p, i, body, false)
+		if isOtherVersion(err) && !moved {
+			moved = true
+			if err := c.moveRecord(ctx, o, k); err != nil {
+				return out, err
+			}
+			continue
+		}
 		var conflict *ConflictError
 		if errors.As(explain(err, o.Ref(), o.isSecret()), &conflict) {
 			switch rest := withoutLeftovers(conflict.Manager); {

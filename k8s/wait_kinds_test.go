@@ -94,8 +94,8 @@ func TestClaimForItsFirstConsumer(t *testing.T) {
 	}
 }
 
-// TestJobThatIsGoneWhenDone has a time to live of nothing: whoever looks a moment later sees no Job.
-func TestJobThatIsGoneWhenDone(t *testing.T) {
+// TestCase29JobGoneAfterItsTimeToLive has a time to live of nothing: whoever looks a moment later sees no Job.
+func TestCase29JobGoneAfterItsTimeToLive(t *testing.T) {
 	r := newRig(t)
 	result := r.mustApply("---\napiVersion: batch/v1\nkind: Job\nmetadata: {name: j}\nspec: {ttlSecondsAfterFinished: 0, template: {spec: {restartPolicy: Never, containers: [{name: c, image: \"c:1\"}]}}}\n")
 	if result.Objects[0].Health != HealthCurrent {

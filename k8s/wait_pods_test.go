@@ -42,7 +42,7 @@ func (r *rig) mustFailFast(manifests string, words ...string) string {
 	return err.Error()
 }
 
-func TestCrashLoopFailsFast(t *testing.T) {
+func TestCase29CrashLoopFailsFast(t *testing.T) {
 	r := newRig(t)
 	said := r.mustFailFast(playing("web", "crash")+configMap("a", "k: v"),
 		"k8s/m.yaml:2: apps/v1 Deployment NS/web: not healthy: Failed: Pod web-", "container c crashes: exit code 1, restarted 3 times: CrashLoopBackOff: back-off 40s",

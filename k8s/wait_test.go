@@ -30,7 +30,7 @@ func TestApplyReportsFailedHealth(t *testing.T) {
 	}
 }
 
-func TestApplyTimesOut(t *testing.T) {
+func TestCase29TimeoutAndANewCommitCancelsTheWait(t *testing.T) {
 	r := newRig(t)
 	r.set.Timeout = 500 * time.Millisecond
 	manifest := strings.Replace(deployment("web", ""), "labels: {app: web}", "labels: {app: web, e2e.mooring.dev/pod: never-ready}", 1)
@@ -92,7 +92,7 @@ func TestUnreachable(t *testing.T) {
 	}
 }
 
-func TestSecretsNeverShow(t *testing.T) {
+func TestCase30SecretsNeverShow(t *testing.T) {
 	r := newRig(t)
 	const secret = "hunter2hunter2"
 	encoded := base64.StdEncoding.EncodeToString([]byte(secret))

@@ -9,6 +9,7 @@ import (
 	"context"
 	"flag"
 	"fmt"
+	"math"
 	"os"
 	"os/exec"
 	"os/signal"
@@ -35,8 +36,8 @@ type figure struct {
 	mooring string // absolute
 	bare    string // absolute, "" where there is nothing to compare with
 	result  float64
-	bar     float64
-	unit    string // of result and bar: "×", "s", "ms", "MB"
+	bar     float64 // +Inf: only said
+	unit    string  // of result and bar: "×", "s", "ms", "MB", "KB", "requests"
 }
 
 // bench is what every measurement needs.
@@ -52,6 +53,7 @@ func run(ctx context.Context) error {
 	binary := flag.String("mooring", "", "measure this binary instead of building one")
 	only := flag.String("only", "", "measure only these, comma-separated: "+strings.Join(names(), ", "))
 	rounds := flag.Int("rounds", 3, "rounds of each measurement")
+	large := flag.Bool("large", false, "also apply 10,000 objects, which takes minutes")
 	flag.Parse()
 
 	dir, err := os.MkdirTemp("", "mooring-bench-")
@@ -67,6 +69,9 @@ func run(ctx context.Context) error {
 		if *only != "" && !slices.Contains(strings.Split(*only, ","), m.name) {
 			continue
 		}
+		if m.slow && !*large {
+			continue
+		}
 		fmt.Fprintf(os.Stderr, "measuring %s …\n", m.name)
 		if err := m.measure(b, ctx); err != nil {
 			return fmt.Errorf("%s: %w", m.name, err)
@@ -78,15 +83,18 @@ func run(ctx context.Context) error {
 var measurements = []struct {
 	name    string
 	measure func(*bench, context.Context) error
+	slow    bool // only where asked for
 }{
-	{"fresh", (*bench).fresh},
-	{"second", (*bench).second},
-	{"providers", (*bench).providers},
-	{"poll", (*bench).poll},
-	{"graph", (*bench).graph},
-	{"server", (*bench).server},
-	{"supervisor", (*bench).supervisor},
-	{"version", (*bench).version},
+	{name: "fresh", measure: (*bench).fresh},
+	{name: "second", measure: (*bench).second},
+	{name: "providers", measure: (*bench).providers},
+	{name: "poll", measure: (*bench).poll},
+	{name: "graph", measure: (*bench).graph},
+	{name: "server", measure: (*bench).server},
+	{name: "supervisor", measure: (*bench).supervisor},
+	{name: "kubernetes", measure: (*bench).kubernetes},
+	{name: "large", measure: (*bench).large, slow: true},
+	{name: "version", measure: (*bench).version},
 }
 
 func names() []string {
@@ -179,6 +187,17 @@ func said(d time.Duration) string {
 	return fmt.Sprintf("%.2f s", d.Seconds())
 }
 
+// amount is a number of a unit, with as many digits as mean something.
+func amount(v float64, unit string) string {
+	switch {
+	case unit == "requests":
+		return fmt.Sprintf("%.0f", v)
+	case v < 0.1:
+		return fmt.Sprintf("%.4f %s", v, unit)
+	}
+	return fmt.Sprintf("%.2f %s", v, unit)
+}
+
 func (b *bench) print() error {
 	w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "WHAT\tMOORING\tBARE\tRESULT\tBAR\t")
@@ -189,7 +208,14 @@ func (b *bench) print() error {
 			verdict = "over"
 			missed++
 		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t%.2f %s\t≤ %g %s\t%s\n", f.name, f.mooring, f.bare, f.result, f.unit, f.bar, f.unit, verdict)
+		result, bar := amount(f.result, f.unit), "≤ "+amount(f.bar, f.unit)
+		if math.IsInf(f.bar, 1) {
+			bar = ""
+		}
+		if f.unit == "" {
+			result = ""
+		}
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", f.name, f.mooring, f.bare, result, bar, verdict)
 	}
 	if err := w.Flush(); err != nil {
 		return err

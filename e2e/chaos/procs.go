@@ -180,11 +180,12 @@ func (w *world) kill(which func() []proc) []proc {
 
 // effectOf names the effect that a process is: one that died before it could say so in the journal was cut off all the same.
 func effectOf(p proc) (e effect, workspace string, ok bool) {
-	i := slices.Index(p.argv, "./effect.sh")
-	if i < 0 || len(p.argv) < i+4 {
+	words := strings.Fields(strings.Join(p.argv, " ")) // also of a shell that has not become it yet: sh -c "exec sh ./effect.sh …"
+	i := slices.Index(words, "./effect.sh")
+	if i < 0 || len(words) < i+4 {
 		return effect{}, "", false
 	}
-	return effect{p.argv[i+2], p.argv[i+3]}, p.argv[i+1], true
+	return effect{words[i+2], words[i+3]}, words[i+1], true
 }
 
 func describe(all []proc) string {
