@@ -126,8 +126,8 @@ func TestClusterThatAWorkspaceMade(t *testing.T) {
 	}
 	f := newFixture(t, files)
 	f.expect("cluster applied, made applied")
-	// A preview asks the cluster of the output, too, and no other.
-	if u := f.preview(files, "made").Run.Unit("made"); u.Status != Planned || len(u.Objects) != 1 || u.Objects[0].Action != "configured" {
+	// A preview asks the cluster of the output, too, and no other: there is none that could answer instead.
+	if u := f.preview(files, "made").Run.Unit("made"); u.Status != Unchanged || len(u.Objects) != 1 || u.Objects[0].Action != "unchanged" {
 		t.Errorf("preview: %+v", u)
 	}
 	if got := data(t, live, "made-a")["v"]; got != "one" {
