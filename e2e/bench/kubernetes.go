@@ -12,12 +12,14 @@ import (
 
 	"github.com/mooring-iac/mooring/e2e/parts"
 	"github.com/mooring-iac/mooring/k8s"
+	"github.com/mooring-iac/mooring/k8s/rules"
 )
 
 // kubernetes: a thousand objects, against kubectl of the server's own version and against bare parallel creates, on the
-// same server, in turn, each in a namespace of its own.
+// same server, in turn, each in a namespace of its own. The server is alone: controllers that take to the objects of one
+// while another is measured would be measured, too.
 func (b *bench) kubernetes(ctx context.Context) error {
-	a, err := b.newApplier(ctx, 1000)
+	a, err := b.newApplier(ctx, 1000, parts.ClusterOptions{OnlyAPI: true})
 	if err != nil {
 		return err
 	}
@@ -31,17 +33,22 @@ func (b *bench) kubernetes(ctx context.Context) error {
 		all = append(all, t)
 	}
 	b.figures = append(b.figures, applyFigures(a.manifests.objects, all)...)
-	if err := b.ready(ctx, a); err != nil {
+	if err := b.memory(ctx, a); err != nil {
 		return err
 	}
-	return b.memory(ctx, a)
+	whole, err := b.newApplier(ctx, 3, parts.ClusterOptions{})
+	if err != nil {
+		return err
+	}
+	defer whole.running.Stop()
+	return b.ready(ctx, whole)
 }
 
 // large: the same at ten thousand objects: does it grow as they do?
 func (b *bench) large(ctx context.Context) error {
 	var first, again [2]time.Duration
 	for i, n := range []int{1000, 10_000} {
-		a, err := b.newApplier(ctx, n)
+		a, err := b.newApplier(ctx, n, parts.ClusterOptions{OnlyAPI: true})
 		if err != nil {
 			return err
 		}
@@ -66,13 +73,14 @@ func (b *bench) large(ctx context.Context) error {
 type applier struct {
 	b         *bench
 	running   *parts.RunningCluster
+	alone     bool // no controller runs: nothing becomes healthy by itself
 	kubectl   string
 	manifests manifests
 	sent      requests
 }
 
-func (b *bench) newApplier(ctx context.Context, objects int) (*applier, error) {
-	a := &applier{b: b, manifests: manifests{root: filepath.Join(b.dir, fmt.Sprintf("manifests-%d", objects)), objects: objects}}
+func (b *bench) newApplier(ctx context.Context, objects int, options parts.ClusterOptions) (*applier, error) {
+	a := &applier{b: b, alone: options.OnlyAPI, manifests: manifests{root: filepath.Join(b.dir, fmt.Sprintf("manifests-%d", objects)), objects: objects}}
 	if err := a.manifests.write("first"); err != nil {
 		return nil, err
 	}
@@ -80,7 +88,8 @@ func (b *bench) newApplier(ctx context.Context, objects int) (*applier, error) {
 	if a.kubectl, err = parts.Kubectl(ctx, os.Stderr); err != nil {
 		return nil, err
 	}
-	a.running, err = parts.StartCluster(ctx, filepath.Join(b.dir, fmt.Sprintf("cluster-%d", objects)), parts.ClusterOptions{Log: os.Stderr})
+	options.Log = os.Stderr
+	a.running, err = parts.StartCluster(ctx, filepath.Join(b.dir, fmt.Sprintf("cluster-%d", objects)), options)
 	return a, err
 }
 
@@ -116,8 +125,7 @@ func (a *applier) round(ctx context.Context, round int) (applyTimes, error) {
 
 // ourTimes are Mooring's, files read: what `mooring serve` does with a manifest set whenever it comes to it.
 type ourTimes struct {
-	accepted               time.Duration // first apply until the server has the last object
-	first                  time.Duration // the same until all are seen healthy
+	first                  time.Duration // until all are accepted and seen healthy, which here is at once
 	warm, changed, restart time.Duration
 	render                 time.Duration
 
@@ -129,7 +137,10 @@ func (a *applier) ours(ctx context.Context, ns string) (t ourTimes, err error) {
 	if err := a.namespace(ctx, ns); err != nil {
 		return t, err
 	}
-	s := a.newSet(ns)
+	s, err := a.newSet(ns)
+	if err != nil {
+		return t, err
+	}
 	if err := s.connect(); err != nil {
 		return t, err
 	}
@@ -140,11 +151,9 @@ func (a *applier) ours(ctx context.Context, ns string) (t ourTimes, err error) {
 		err = s.sync(ctx)
 		return time.Since(began), a.sent.all.Load(), a.sent.writes.Load(), err
 	}
-	began := time.Now()
 	if t.first, t.firstSent, _, err = step(); err != nil {
 		return t, err
 	}
-	t.accepted = s.lastObject.Sub(began)
 	if err := a.settle(ctx, ns); err != nil {
 		return t, err
 	}
@@ -168,7 +177,7 @@ func (a *applier) ours(ctx context.Context, ns string) (t ourTimes, err error) {
 	if t.restart, t.restartSent, _, err = step(); err != nil {
 		return t, err
 	}
-	began = time.Now()
+	began := time.Now()
 	_, err = k8s.Render(s.source())
 	t.render = time.Since(began)
 	return t, err
@@ -179,15 +188,24 @@ var benchKey = []byte("the key of the bench")
 
 // ourSet is one set as a server holds it.
 type ourSet struct {
-	a          *applier
-	set        k8s.Set
-	cluster    *k8s.Cluster
-	inventory  k8s.Inventory
-	lastObject time.Time // when the latest object was applied
+	a         *applier
+	set       k8s.Set
+	cluster   *k8s.Cluster
+	inventory k8s.Inventory
 }
 
-func (a *applier) newSet(ns string) *ourSet {
-	return &ourSet{a: a, set: k8s.Set{ID: "bench/" + ns, DefaultNamespace: ns, Prune: true, Key: benchKey}}
+func (a *applier) newSet(ns string) (*ourSet, error) {
+	s := &ourSet{a: a, set: k8s.Set{ID: "bench/" + ns, DefaultNamespace: ns, Prune: true, Key: benchKey}}
+	if !a.alone {
+		return s, nil
+	}
+	compiler, err := rules.NewCompiler()
+	if err != nil {
+		return nil, err
+	}
+	rule, err := compiler.Compile(rules.Text{Kind: "apps/Deployment", Healthy: "true"})
+	s.set.Health = rules.New(rule)
+	return s, err
 }
 
 func (s *ourSet) connect() (err error) {
@@ -226,11 +244,6 @@ func (s *ourSet) sync(ctx context.Context) error {
 	result, err := s.cluster.Apply(ctx, s.set, objects, s.inventory, k8s.ApplyOptions{
 		Source: digest,
 		Save:   func(k8s.Inventory) error { return nil },
-		Events: func(e k8s.Event) {
-			if e.Kind == k8s.EventObject {
-				s.lastObject = time.Now()
-			}
-		},
 	})
 	s.inventory = result.Inventory
 	return err
@@ -238,7 +251,7 @@ func (s *ourSet) sync(ctx context.Context) error {
 
 // memory: what a set that is held costs for each object.
 func (b *bench) memory(ctx context.Context, a *applier) error {
-	few := &applier{b: a.b, running: a.running, kubectl: a.kubectl, manifests: manifests{root: filepath.Join(b.dir, "few"), objects: 3}}
+	few := &applier{b: a.b, alone: a.alone, running: a.running, kubectl: a.kubectl, manifests: manifests{root: filepath.Join(b.dir, "few"), objects: 3}}
 	if err := few.manifests.write("first"); err != nil {
 		return err
 	}
@@ -261,7 +274,10 @@ func (a *applier) held(ctx context.Context, ns string) (float64, error) {
 		return 0, err
 	}
 	before := heap()
-	s := a.newSet(ns)
+	s, err := a.newSet(ns)
+	if err != nil {
+		return 0, err
+	}
 	if err := s.connect(); err != nil {
 		return 0, err
 	}
