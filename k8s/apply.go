@@ -220,12 +220,21 @@ func (x *execution) setActions(actions []Action) {
 }
 
 // saveBefore stores what the set holds together with what it is about to hold, so that no object can be made
-// that nobody remembers. When nothing is new, what is stored already says it all.
+// that nobody remembers. When nothing is new, what is stored already says it all. A hook that is to run is no longer known to
+// have run: should this apply end before its turn, the next one owes it a run although nothing else is left to send.
 func (x *execution) saveBefore() error {
 	for _, a := range x.actions {
-		if _, known := x.held[a.Item.ID]; a.sends() && !known {
-			x.held[a.Item.ID] = a.Item
+		if !a.sends() {
+			continue
 		}
+		item, known := x.held[a.Item.ID]
+		if !known {
+			item = a.Item
+		}
+		if a.isTask() {
+			item.Applied, item.Healthy = "", false
+		}
+		x.held[a.Item.ID] = item
 	}
 	if err := x.save(x.inv.with(x.held)); err != nil {
 		return fmt.Errorf("save the inventory of %s before the first write: %w", x.set.ID, err)

@@ -202,20 +202,23 @@ func holdShare(set Set, rest []Action, holds int) {
 // runHooks has hooks run again where anything else of the set changes, and leaves them alone where nothing does.
 func runHooks(applies, rest []Action) {
 	changes := slices.ContainsFunc(rest, func(a Action) bool { return a.Verb == VerbDelete }) ||
-		slices.ContainsFunc(applies, func(a Action) bool { return a.Verb == VerbApply && !a.Order.isHook() })
+		slices.ContainsFunc(applies, func(a Action) bool { return a.sends() && !a.isTask() })
 	for i := range applies {
 		a := &applies[i]
-		if !a.Order.isHook() || !runsToCompletion(a.Item) {
+		if !a.isTask() || a.Verb == VerbRefuse {
 			continue
 		}
-		if changes || a.Verb == VerbApply {
+		if changes || a.sends() {
 			a.Verb = VerbApply
-			if a.Live.Found {
+			if a.Live.Found && (a.Live.Owner != "" || a.Live.Managed != "") { // else it is somebody's: the server says whether it may be had
 				a.Verb, a.Reason = VerbRecreate, "a hook runs anew with every change"
 			}
 		}
 	}
 }
+
+// isTask tells a hook that runs from one that is only there.
+func (a Action) isTask() bool { return a.Order.isHook() && runsToCompletion(a.Item) }
 
 // runsToCompletion names the kinds that do something once.
 func runsToCompletion(item Item) bool {

@@ -64,10 +64,16 @@ func (x *execution) deleteAll(ctx context.Context, indexes []int) error {
 	x.waitGone(ctx, waiting, errs)
 	for _, i := range indexes {
 		r := &x.results[i]
-		if errs[i] == nil {
+		switch a := x.actions[i]; {
+		case a.Verb == VerbSkip && errs[i] == nil:
+			r.Action, r.Message = Skipped, a.Reason
+		case a.Verb == VerbForget && errs[i] == nil:
+			r.Action, r.Message = Skipped, a.Reason
+			x.drop(a.Item.ID)
+		case errs[i] == nil:
 			r.Action, r.Health, r.Message = Pruned, HealthNotFound, ""
-			x.drop(x.actions[i].Item.ID)
-		} else {
+			x.drop(a.Item.ID)
+		default:
 			r.Action, r.Message, r.Error = Failed, "", errs[i].Error()
 			errs[i] = &ObjectError{Ref: r.Ref, Err: errs[i]}
 		}
@@ -76,12 +82,23 @@ func (x *execution) deleteAll(ctx context.Context, indexes []int) error {
 	return errors.Join(errs...)
 }
 
-// deleteOne asks for the deletion of exactly the object that was observed. pending is true when it is not gone
-// yet, as far as the answer tells.
+// deleteOne asks for the deletion of exactly the object that was observed, if it still is to be deleted: since the plan was made,
+// a person may have kept it or taken it out of the set. pending is true when it is not gone yet, as far as the answer tells.
 func (x *execution) deleteOne(ctx context.Context, i int) (pending bool, err error) {
-	a := x.actions[i]
+	a := &x.actions[i]
 	k, ok := x.p.kinds.of(a.Item)
 	if !ok {
+		return false, nil
+	}
+	m, err := x.c.metadata(ctx, k.address(a.Item.ID))
+	if apierrors.IsNotFound(err) {
+		return false, nil
+	}
+	if err != nil {
+		return false, x.c.wrap(explain(err, a.Item.Ref(), k.isSecret()))
+	}
+	if now := leave(x.set, x.set.label(), a.Item, liveOf(m), nil); now.Verb != VerbDelete {
+		a.Verb, a.Reason = now.Verb, now.Reason
 		return false, nil
 	}
 	if a.Order.Stage == stageCRD {

@@ -72,7 +72,7 @@ func (x *execution) takeAway(ctx context.Context, i int) error {
 		case err != nil:
 			return x.c.refusal(x.p.objects[a.Desired], err)
 		}
-		if owner := m.Labels[ownerLabel]; owner != "" && owner != x.set.label() {
+		if owner := m.Labels[ownerLabel]; owner != "" && owner != x.set.label() && owner != a.Live.Owner { // the plan knows whose it was, and that they want it no longer
 			return fmt.Errorf("%w: another set has taken it over", ErrHeldElsewhere)
 		}
 		if m.DeletionTimestamp == nil {

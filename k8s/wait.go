@@ -28,11 +28,14 @@ func (x *execution) waitHealthy(ctx context.Context, order Order) error {
 	waiting := x.awaited(order)
 	err := x.wait(ctx, waiting)
 	for _, i := range waiting {
-		if x.results[i].Health == HealthCurrent {
-			item := x.held[x.actions[i].Item.ID]
+		item := x.held[x.actions[i].Item.ID]
+		switch {
+		case x.results[i].Health == HealthCurrent:
 			item.Healthy = true
-			x.held[item.ID] = item
+		case x.results[i].Health == HealthFailed && x.actions[i].isTask():
+			item.Applied = "" // it has to run again
 		}
+		x.held[item.ID] = item
 	}
 	return err
 }

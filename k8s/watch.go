@@ -70,7 +70,7 @@ func (w *watches) of(k kind, selector string) *watched {
 			if err != nil {
 				w.lost()
 				seen.lose(err)
-			} else {
+			} else if o.SendInitialEvents == nil { // else it begins anew, and Replace tells when it has caught up
 				seen.found()
 			}
 			return events, err
@@ -109,7 +109,7 @@ func (w *watches) wrote(k kind, id ID, live Live) {
 	seen := w.byKind[k.collection("")]
 	w.mu.Unlock()
 	if seen != nil {
-		seen.put(id, live)
+		seen.wrote(id, live)
 	}
 }
 
@@ -123,7 +123,9 @@ type watched struct {
 	known bool       // all that was there has been shown once
 	lost  error      // why the watch does not follow the cluster just now
 	live  map[ID]Live
-	first chan struct{} // closed when known or lost for the first time
+	// newest is the version that the watch has come to: all that happened until then has been shown.
+	newest string
+	first  chan struct{} // closed when known or lost for the first time
 }
 
 func newWatched(ctx context.Context, k kind) *watched {
@@ -145,8 +147,11 @@ func (s *watched) all(ctx context.Context, wanted func(ID, Live) bool) (map[ID]L
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.lost != nil || !s.known {
+	switch {
+	case s.lost != nil:
 		return nil, s.lost
+	case !s.known: // lost at first, and following now
+		return nil, fmt.Errorf("the watch of %s has not shown everything yet", s.kind.resource)
 	}
 	all := map[ID]Live{}
 	for id, live := range s.live {

@@ -19,6 +19,9 @@ func (s *watched) Update(object any) error {
 	if err != nil {
 		return err
 	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.newest = m.ResourceVersion
 	s.put(s.id(m), liveOf(m))
 	return nil
 }
@@ -31,6 +34,7 @@ func (s *watched) Delete(object any) error {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.newest = m.ResourceVersion
 	if id := s.id(m); !older(m.ResourceVersion, s.live[id].ResourceVersion) {
 		delete(s.live, id)
 	}
@@ -38,7 +42,7 @@ func (s *watched) Delete(object any) error {
 }
 
 // Replace takes in everything that is there.
-func (s *watched) Replace(objects []any, _ string) error {
+func (s *watched) Replace(objects []any, version string) error {
 	live := make(map[ID]Live, len(objects))
 	for _, object := range objects {
 		m, err := s.metadata(object)
@@ -49,7 +53,7 @@ func (s *watched) Replace(objects []any, _ string) error {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.live, s.known, s.lost = live, true, nil
+	s.live, s.known, s.lost, s.newest = live, true, nil, version
 	s.told()
 	return nil
 }
@@ -69,10 +73,17 @@ func (s *watched) id(m *metav1.PartialObjectMetadata) ID {
 	return ID{Group: s.kind.group, Kind: s.kind.kind, Namespace: m.Namespace, Name: m.Name}
 }
 
-// put keeps what is newest: an answer to a write of ours may come before the watch shows what was before it.
-func (s *watched) put(id ID, live Live) {
+// wrote takes in the answer to a write of ours, unless the watch has come that far: then it has shown the write, and what came of it.
+func (s *watched) wrote(id ID, live Live) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.newest == "" || older(s.newest, live.ResourceVersion) {
+		s.put(id, live)
+	}
+}
+
+// put keeps what is newest: an answer to a write of ours may come before the watch shows what was before it. The caller holds mu.
+func (s *watched) put(id ID, live Live) {
 	if !older(live.ResourceVersion, s.live[id].ResourceVersion) {
 		s.live[id] = live
 	}

@@ -18,13 +18,13 @@ func (s *manifestSet) rollBack(ctx context.Context, t task, m memory, failed k8s
 		return o, fmt.Errorf("%w; there is no commit at which it was healthy to roll back to", why)
 	}
 	s.phase(PhaseApply, "rolls back to "+short(to))
-	objects, err := s.renderAt(ctx, t, to)
+	objects, set, err := s.renderAt(ctx, t, to)
 	if err != nil {
 		return o, fmt.Errorf("%w; it is not rolled back to %s: %w", why, short(to), err)
 	}
 	linger, cancel := s.x.r.lingering(ctx, false)
 	defer cancel()
-	result, err := s.cluster.Apply(linger, s.set, objects, failed.Inventory, s.options())
+	result, err := s.cluster.Apply(linger, set, objects, failed.Inventory, s.options())
 	o.UnitResult = UnitResult{}
 	fillObjects(&o.UnitResult, result)
 	o.remember = s.keepInventory(result.Inventory)
@@ -35,19 +35,26 @@ func (s *manifestSet) rollBack(ctx context.Context, t task, m memory, failed k8s
 	return o, fmt.Errorf("%w; rolled back to %s", why, short(to))
 }
 
-// renderAt renders the set as another commit has it.
-func (s *manifestSet) renderAt(ctx context.Context, t task, commit string) ([]k8s.Object, error) {
+// renderAt renders the set as another commit has it, which says as well where its objects are.
+func (s *manifestSet) renderAt(ctx context.Context, t task, commit string) ([]k8s.Object, k8s.Set, error) {
+	set := s.set
 	graph, err := s.x.repo.graphAt(ctx, commit)
 	if err != nil {
-		return nil, err
+		return nil, set, err
 	}
 	u := graph.Unit(t.unit.ID)
 	if u == nil {
-		return nil, fmt.Errorf("the set is not in it")
+		return nil, set, fmt.Errorf("the set is not in it")
 	}
+	if at := s.x.r.clusters; at.resolve(u.Cluster) != at.resolve(t.unit.Cluster) || u.Kubeconfig != t.unit.Kubeconfig {
+		return nil, set, fmt.Errorf("the set was in another cluster then")
+	}
+	then := setOf(s.x.run.Repository, u)
+	set.DefaultNamespace, set.Force, set.Prune = then.DefaultNamespace, then.Force, then.Prune
 	src, _, err := s.x.source(ctx, u, commit)
 	if err != nil {
-		return nil, err
+		return nil, set, err
 	}
-	return k8s.Render(src)
+	objects, err := k8s.Render(src)
+	return objects, set, err
 }

@@ -172,6 +172,22 @@ func TestRollback(t *testing.T) {
 	f.expect("rb applied")
 }
 
+// A commit that sends the set to another namespace, and is unhealthy there, takes nothing away from where it was.
+func TestRollbackGoesBackToItsNamespace(t *testing.T) {
+	cluster, live := withCluster(t)
+	config := "manifests \"rbn\" {\n  path       = \"rbn\"\n  timeout    = \"2s\"\n  on_failure = \"rollback\"\n"
+	f := newFixture(t, map[string]string{"mooring.hcl": config + "}\n", "rbn/a.yaml": configMapText("rbn-a", "1")}, cluster)
+	f.expect("rbn applied")
+	before := uid(t, live, "rbn-a")
+	pod := "---\napiVersion: v1\nkind: Pod\nmetadata:\n  name: rbn-pod\nspec:\n  nodeSelector: {no.such: node}\n  containers: [{name: c, image: c}]\n"
+	f.git.Write("elsewhere, with a Pod that fits on no node", map[string]string{
+		"mooring.hcl": config + "  namespace  = \"kube-public\"\n}\n", "rbn/a.yaml": configMapText("rbn-a", "2") + pod})
+	u := f.expect("rbn failed")[0].Unit("rbn")
+	if !strings.Contains(u.Error, "rolled back to ") || uid(t, live, "rbn-a") != before {
+		t.Errorf("error %q, notes %q", u.Error, u.Notes)
+	}
+}
+
 // The data directory is lost: what the set holds is found again, and pruned when it goes.
 func TestInventoryIsFoundAgain(t *testing.T) {
 	cluster, live := withCluster(t)
