@@ -49,5 +49,5 @@ func (s *manifestSet) renderAt(ctx context.Context, t task, commit string) ([]k8
 	if err != nil {
 		return nil, err
 	}
-	return k8s.Render(src)
+	return s.x.r.render(ctx, u, src)
 }

@@ -39,7 +39,7 @@ func (x *execution) manifests(ctx context.Context, t task) (outcome, error) {
 		fillObjects(&o.UnitResult, result)
 		return o, nil
 	}
-	if set.objects, err = k8s.Render(set.source); err != nil {
+	if set.objects, err = x.r.render(ctx, t.unit, set.source); err != nil {
 		return outcome{}, err
 	}
 	if why := x.holdsManifests(); why != "" && !(t.approved && x.repo.cfg.Apply.applies()) {
@@ -117,10 +117,10 @@ func sourceOf(u *workspace.Unit, root string, outs upstreamOutputs, keys *k8s.Ke
 func filesOf(u *workspace.Unit, root string, keys *k8s.Keys) k8s.Source {
 	return k8s.Source{
 		Root: root, Path: u.Path, Exclude: u.Exclude, Values: map[string]k8s.Value{}, Keys: keys,
-		Chart: k8s.Chart{
+		Chart: remoteOf(k8s.Chart{
 			Release: u.Chart.Release, Namespace: u.Namespace, ValuesFiles: u.Chart.ValuesFiles,
 			KubeVersion: u.Chart.KubeVersion, APIVersions: u.Chart.APIVersions, IgnoreHooks: u.Chart.IgnoreHooks,
-		},
+		}, u.Chart.Remote),
 	}
 }
 
