@@ -65,7 +65,7 @@ func parseSource(source string) (*url.URL, error) {
 	case u.RawQuery != "" || u.ForceQuery || u.Fragment != "":
 		return nil, fmt.Errorf("%q has a query or a fragment", source)
 	case u.RawPath != "" || !plainPath.MatchString(u.Path) || path.Clean(u.Path) != u.Path || strings.Contains(source, "%"):
-		return nil, fmt.Errorf("the path of %q is not a plain one: letters, digits and . _ ~ + @ : -, no // and no ..", source)
+		return nil, fmt.Errorf("the path of %q is not a plain one: letters, digits and . _ ~ + @ : - without // or .. among them", source)
 	case u.Scheme == "oci" && !repository.MatchString(u.Path):
 		return nil, fmt.Errorf("%q is no repository of a registry; the version stands by itself: oci://HOST/charts/NAME", source)
 	}

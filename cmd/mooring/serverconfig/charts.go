@@ -23,7 +23,7 @@ var (
 )
 
 func (d *decoder) charts(b *hcl.Block) Charts {
-	c := Charts{Credentials: map[string]charts.Login{}}
+	var c Charts
 	if b == nil {
 		return c
 	}
@@ -39,6 +39,9 @@ func (d *decoder) charts(b *hcl.Block) Charts {
 		host := one.Labels[0]
 		if _, twice := c.Credentials[host]; twice {
 			d.fail(one.LabelRanges[0], "Duplicate credentials", fmt.Sprintf("There are some for %s already.", host))
+		}
+		if c.Credentials == nil {
+			c.Credentials = map[string]charts.Login{}
 		}
 		at := d.content(one.Body, credentialsSchema).Attributes
 		if at["username"] == nil || at["token"] == nil {
