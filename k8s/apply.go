@@ -76,7 +76,7 @@ func (c *Cluster) PlanDelete(ctx context.Context, set Set, inv Inventory, opts A
 }
 
 func (c *Cluster) beginDelete(ctx context.Context, set Set, inv Inventory, opts ApplyOptions) (*execution, error) {
-	set.Prune, set.AllowPrune = true, true
+	set.Prune, set.allowAll = true, true
 	x := c.execution(set, inv, opts)
 	if err := x.home(ctx); err != nil {
 		return x, err
@@ -449,6 +449,9 @@ func (x *execution) finish(err error) (Result, error) {
 func (x *execution) summary() Result {
 	r := Result{Inventory: x.inv.with(x.held)}
 	for i, o := range x.results {
+		if x.actions[i].Verb == VerbHold {
+			r.Held = append(r.Held, x.actions[i].Item.ID)
+		}
 		if x.actions[i].Verb != VerbForget {
 			r.Objects = append(r.Objects, o)
 		}

@@ -84,7 +84,15 @@ func TestCase23LargePruneHeld(t *testing.T) {
 	if err != nil || !strings.Contains(summary(plan.Result), "11 of the set's 12 objects would be pruned: a person has to say so") {
 		t.Errorf("plan: %v\n%s", err, summary(plan.Result))
 	}
-	r.set.AllowPrune = true
+	// A yes is one to what was shown, and to nothing more.
+	r.set.AllowPrune = map[ID]bool{}
+	for _, id := range result.Held[1:] {
+		r.set.AllowPrune[id] = true
+	}
+	if result, err := r.apply(configMap("a", "k: w")); !errors.Is(err, ErrPruneHeld) || result.Pruned != 0 {
+		t.Errorf("one more than was allowed: %v\n%s", err, summary(result))
+	}
+	r.set.AllowPrune[result.Held[0]] = true
 	if result := r.mustApply(configMap("a", "k: w")); result.Pruned != 11 || len(r.inv.Items) != 1 {
 		t.Errorf("allowed: %s", summary(result))
 	}

@@ -24,11 +24,16 @@ type Chart struct {
 	KubeVersion string   // the version that templates see, such as "1.34"; "" is that of the client library
 	APIVersions []string // what templates may find besides the built-in APIs: "monitoring.coreos.com/v1"
 	IgnoreHooks []string // Helm hooks to leave out: "pre-delete"
+
+	// Of a chart that is not at Path, which then holds its values files:
+	Origin  string // where it comes from, for people: "oci://registry.example.com/charts/web 1.2.3"; "" for a chart at Path
+	Digest  string // "sha256:…" of the archive
+	Archive string // file on disk that holds it; "" while it is not fetched, and then rendering answers ErrNotFetched
 }
 
 // given tells whether anything is asked for that only a chart has.
 func (c Chart) given() bool {
-	return c.Release != "" || len(c.ValuesFiles) > 0 || c.KubeVersion != "" || len(c.APIVersions) > 0 || len(c.IgnoreHooks) > 0
+	return c.Release != "" || len(c.ValuesFiles) > 0 || c.KubeVersion != "" || len(c.APIVersions) > 0 || len(c.IgnoreHooks) > 0 || c.Origin != ""
 }
 
 // chart renders the Helm chart in dir, a repository path: its crds/ first, then its templates by path.
@@ -57,7 +62,11 @@ func (r *chartRender) fault(file string, line int, format string, args ...any) {
 }
 
 func (r *chartRender) render() []document {
-	r.load()
+	if r.options.Origin == "" {
+		r.load()
+	} else if !r.loadArchive() {
+		return nil
+	}
 	if len(r.faults) > 0 {
 		return nil
 	}
@@ -115,7 +124,7 @@ func (r *chartRender) renderValues(caps *common.Capabilities) (common.Values, er
 func (r *chartRender) release() common.ReleaseOptions {
 	o := common.ReleaseOptions{Name: r.options.Release, Namespace: r.options.Namespace, Revision: 1, IsInstall: true}
 	if o.Name == "" {
-		o.Name = path.Base(path.Clean("/" + r.dir))
+		o.Name = path.Base(path.Clean("/" + r.tree.src.Path))
 	}
 	if o.Namespace == "" {
 		o.Namespace = "default"
@@ -143,6 +152,8 @@ func (r *chartRender) dependencies() {
 			}
 		}
 		switch {
+		case r.options.Origin != "" && (has == "" || !chartv2util.IsCompatibleRange(want.Version, has)):
+			r.fault(r.file, line, "the dependency %s %s is not in the archive, and nothing more is fetched: take one that was packed with it (`helm package -u`)", want.Name, want.Version)
 		case has == "":
 			r.fault(r.file, line, "the dependency %s is not in %s, and nothing is fetched while rendering: run `helm dependency build %s` and commit what it puts there",
 				want.Name, path.Join(r.dir, "charts"), r.dir)

@@ -31,6 +31,8 @@ func (src Source) Digest(key []byte) (string, error) {
 	}
 	t := &tree{root: root, exclude: src.Exclude}
 	files, plain := t.reads(dir)
+	plain = plain && src.Chart.Origin == ""
+	src.Chart.Archive = "" // where it lies makes no difference
 	fmt.Fprintf(sum, "%q %q\n", dir, src.Exclude)
 	switch {
 	case len(t.faults) > 0 || !plain && src.Revision == "":

@@ -44,6 +44,9 @@ func (t *tree) load(dir string) ([]document, []*SourceError) {
 	case !info.IsDir():
 		return t.plain(dir), t.faults
 	}
+	if t.src.Chart.Origin != "" {
+		return t.remoteChart(dir), t.faults
+	}
 	kustomization, chart := t.kustomizationOf(dir), path.Join(dir, chartFile)
 	switch isChart := t.isFile(chart); {
 	case isChart && kustomization != "":

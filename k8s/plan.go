@@ -183,13 +183,16 @@ const (
 
 // holdShare turns the deletes of a plan into holds where they are a large share of what the set holds.
 func holdShare(set Set, rest []Action, holds int) {
-	deletes := 0
+	deletes, allowed := 0, 0
 	for _, a := range rest {
 		if a.Verb == VerbDelete {
 			deletes++
+			if set.allowAll || set.AllowPrune[a.Item.ID] {
+				allowed++
+			}
 		}
 	}
-	if set.AllowPrune || deletes < pruneHoldMin || deletes*100 <= holds*pruneHoldPercent {
+	if allowed == deletes || deletes < pruneHoldMin || deletes*100 <= holds*pruneHoldPercent {
 		return
 	}
 	for i := range rest {

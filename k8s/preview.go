@@ -61,6 +61,17 @@ func (c *Cluster) Plan(ctx context.Context, set Set, desired []Object, inv Inven
 	return plan, errors.Join(errs...)
 }
 
+// Prunes are the objects that would be pruned, with or without a person's word.
+func (p *ChangePlan) Prunes() []ID {
+	var ids []ID
+	for _, a := range p.Actions {
+		if a.Verb == VerbDelete || a.Verb == VerbHold {
+			ids = append(ids, a.Item.ID)
+		}
+	}
+	return ids
+}
+
 // addNameless adds the objects of which it is not known yet which ones they are: they can only be new, or be one
 // of those that seem to have left the set.
 func (p *ChangePlan) addNameless(nameless []Object) {

@@ -75,6 +75,9 @@ func (x *execution) takeAway(ctx context.Context, i int) error {
 		if owner := m.Labels[ownerLabel]; owner != "" && owner != x.set.label() && owner != a.Live.Owner { // the plan knows whose it was, and that they want it no longer
 			return fmt.Errorf("%w: another set has taken it over", ErrHeldElsewhere)
 		}
+		if live := liveOf(m); live.Owner == "" && live.Managed == "" && !hasLeftovers(m.ManagedFields) {
+			return fmt.Errorf("%w: somebody else has made it, and it is not deleted to be made again; delete it by hand, or take %s off", ErrHeldElsewhere, recreateAnnotation)
+		}
 		if m.DeletionTimestamp == nil {
 			if _, err := x.c.remove(ctx, k, a.Item, m.UID); err != nil {
 				return err

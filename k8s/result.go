@@ -54,6 +54,7 @@ type Result struct {
 	Pruned     int            `json:"pruned"`
 	Skipped    int            `json:"skipped"`
 	Failed     int            `json:"failed"`
+	Held       []ID           `json:"-"` // what would be pruned once a person has said so
 }
 
 // Changes is the number of objects that were created, configured, recreated or pruned, or would be.

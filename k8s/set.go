@@ -17,7 +17,7 @@ type Set struct {
 	Prune            bool          // delete what the set no longer holds
 	Timeout          time.Duration // how long to wait for health, and for deletions; 0 means 5 minutes
 	Force            bool          // take fields over from any other manager
-	AllowPrune       bool          // a person has said yes to pruning a large share of the set
+	AllowPrune       map[ID]bool   // what a person has said yes to pruning, should it be a large share of the set
 	AllowMove        bool          // a person has said yes to leaving behind what the set holds in another cluster
 	// Key makes hashes of Secrets that say nothing about them to who has not got it. Without one, none is kept, and
 	// Secrets are sent with every apply.
@@ -25,6 +25,8 @@ type Set struct {
 	Health           rules.Rules // people's own health rules; they win over the built-in ones
 	Allow            []Allowance // what it may touch: all of them must agree; none restricts nothing
 	RequireNamespace bool        // a namespaced object that names no namespace is an error
+
+	allowAll bool // the set goes: all of it may be pruned
 }
 
 const (

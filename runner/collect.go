@@ -41,6 +41,7 @@ const (
 	FreedMirrors   = "mirrors"    // copies of repositories
 	FreedWarm      = "workspaces" // Terraform's working directories
 	FreedProviders = "providers"  // provider packages
+	FreedCharts    = "charts"     // Helm charts from elsewhere
 )
 
 // logShare is the part of Keep.Size that logs may take: the rest is what makes
@@ -74,6 +75,7 @@ func (r *Runner) Collect(ctx context.Context, opts CollectOptions) (Collected, e
 		{FreedWarm, c.warm},
 		// Packages come after the directories that lead to them.
 		{FreedProviders, c.providers},
+		{FreedCharts, c.charts},
 	} {
 		if err := ctx.Err(); err != nil {
 			c.failed = errors.Join(c.failed, err)

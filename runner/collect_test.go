@@ -84,7 +84,7 @@ func collect(t *testing.T, r *Runner, dryRun bool) map[string]Freed {
 		by[k.Kind] = k
 		total += k.Bytes
 	}
-	if total != done.Total || len(done.Kinds) != 7 {
+	if total != done.Total || len(done.Kinds) != 8 {
 		t.Errorf("total %d of %+v", done.Total, done.Kinds)
 	}
 	return by

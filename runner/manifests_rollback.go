@@ -2,6 +2,7 @@ package runner
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/mooring-iac/mooring/k8s"
@@ -28,6 +29,9 @@ func (s *manifestSet) rollBack(ctx context.Context, t task, m memory, failed k8s
 	o.UnitResult = UnitResult{}
 	fillObjects(&o.UnitResult, result)
 	o.remember = s.keepInventory(result.Inventory)
+	if errors.Is(err, k8s.ErrPruneHeld) {
+		o.Notes, err = append(o.Notes, "what the commit added stays: "+err.Error()), nil
+	}
 	if err != nil {
 		return o, fmt.Errorf("%w; rolling back to %s failed as well: %w", why, short(to), err)
 	}
@@ -50,11 +54,11 @@ func (s *manifestSet) renderAt(ctx context.Context, t task, commit string) ([]k8
 		return nil, set, fmt.Errorf("the set was in another cluster then")
 	}
 	then := setOf(s.x.run.Repository, u)
-	set.DefaultNamespace, set.Force, set.Prune = then.DefaultNamespace, then.Force, then.Prune
+	set.DefaultNamespace, set.Force, set.Prune, set.AllowPrune = then.DefaultNamespace, then.Force, then.Prune, nil
 	src, _, err := s.x.source(ctx, u, commit)
 	if err != nil {
 		return nil, set, err
 	}
-	objects, err := k8s.Render(src)
+	objects, err := s.x.r.render(ctx, u, src)
 	return objects, set, err
 }

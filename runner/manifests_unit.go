@@ -39,7 +39,7 @@ func (x *execution) manifests(ctx context.Context, t task) (outcome, error) {
 		fillObjects(&o.UnitResult, result)
 		return o, nil
 	}
-	if set.objects, err = k8s.Render(set.source); err != nil {
+	if set.objects, err = x.r.render(ctx, t.unit, set.source); err != nil {
 		return outcome{}, err
 	}
 	if why := x.holdsManifests(); why != "" && !(t.approved && x.repo.cfg.Apply.applies()) {
@@ -71,9 +71,11 @@ func (x *execution) openSet(ctx context.Context, t task, m memory) (*manifestSet
 		return nil, err // the scan has said so before
 	}
 	s.set.Key = x.r.seal.derive("manifest sets")
-	if t.approved {
-		s.set.AllowPrune = true // it was among what the person said yes to
-		s.set.AllowMove = m.Plan != nil && m.Plan.Leaves
+	if t.approved && m.Plan != nil { // a yes is one to what was shown, and to nothing more
+		s.set.AllowMove, s.set.AllowPrune = m.Plan.Leaves, map[k8s.ID]bool{}
+		for _, id := range m.Plan.Prunes {
+			s.set.AllowPrune[id] = true
+		}
 	}
 	if len(m.Inventory) > 0 {
 		if err := json.Unmarshal(m.Inventory, &s.inventory); err != nil {
@@ -117,10 +119,10 @@ func sourceOf(u *workspace.Unit, root string, outs upstreamOutputs, keys *k8s.Ke
 func filesOf(u *workspace.Unit, root string, keys *k8s.Keys) k8s.Source {
 	return k8s.Source{
 		Root: root, Path: u.Path, Exclude: u.Exclude, Values: map[string]k8s.Value{}, Keys: keys,
-		Chart: k8s.Chart{
+		Chart: remoteOf(k8s.Chart{
 			Release: u.Chart.Release, Namespace: u.Namespace, ValuesFiles: u.Chart.ValuesFiles,
 			KubeVersion: u.Chart.KubeVersion, APIVersions: u.Chart.APIVersions, IgnoreHooks: u.Chart.IgnoreHooks,
-		},
+		}, u.Chart.Remote),
 	}
 }
 
@@ -161,8 +163,19 @@ func (s *manifestSet) preview(ctx context.Context, why string) (outcome, error) 
 		o.Status = Planned
 	default:
 		o.Status, o.Reason = Held, why
+		o.remember = s.keepPrunes(plan.Prunes(), nil)
 	}
 	return o, nil
+}
+
+// keepPrunes remembers what a person is shown as going, for the yes to it.
+func (s *manifestSet) keepPrunes(ids []k8s.ID, before func(*memory)) func(*memory) {
+	return func(m *memory) {
+		if before != nil {
+			before(m)
+		}
+		m.Plan = &heldPlan{Bound: binding{Commit: s.x.run.Commit}, Prunes: ids, Made: s.x.r.opts.Now()}
+	}
 }
 
 func (s *manifestSet) apply(ctx context.Context, t task, m memory) (outcome, error) {
@@ -186,6 +199,7 @@ func (s *manifestSet) apply(ctx context.Context, t task, m memory) (outcome, err
 	switch {
 	case errors.Is(err, k8s.ErrPruneHeld):
 		o.Status, o.Reason = Held, err.Error()
+		o.remember = s.keepPrunes(result.Held, o.remember)
 		return o, nil
 	case errors.Is(err, k8s.ErrUnhealthy) && t.unit.OnFailure == workspace.RollBack && ctx.Err() == nil:
 		return s.rollBack(ctx, t, m, result, err)

@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"go.etcd.io/bbolt"
+
+	"github.com/mooring-iac/mooring/k8s"
 )
 
 // repositoryMemory is what the journal knows of a repository.
@@ -93,6 +95,7 @@ type heldPlan struct {
 	Bound   binding   `json:"bound"` // its state is the one that the person accepts by approving
 	Destroy bool      `json:"destroy,omitempty"`
 	Leaves  bool      `json:"leaves,omitempty"` // of a manifest set: what it holds in another cluster stays behind there
+	Prunes  []k8s.ID  `json:"prunes,omitempty"` // of a manifest set: the objects that were shown as going
 	Made    time.Time `json:"made"`
 }
 

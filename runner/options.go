@@ -50,7 +50,8 @@ type Options struct {
 	Keep     KeepOptions
 	KeyFile  string // an age identity file; "" is mooring.key in DataDir, made when absent
 
-	Keys k8s.KeyConfig // what opens encrypted manifests
+	Keys   k8s.KeyConfig // what opens encrypted manifests
+	Charts ChartOptions
 
 	Repositories []RepositoryConfig
 	Clusters     []ClusterConfig

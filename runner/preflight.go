@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/mooring-iac/mooring/internal/charts"
 	"github.com/mooring-iac/mooring/k8s"
 	"github.com/mooring-iac/mooring/workspace"
 )
@@ -34,7 +35,13 @@ func (p *pass) preflight(ctx context.Context, ids []string) (release func(), err
 			root = tree.Dir
 			release = func() { _ = tree.Release() } // what stays is removed when the mirror is opened next
 		}
-		if err := CheckManifests(root, u, p.r.keys); err != nil {
+		src := filesOf(u, root, p.r.keys)
+		// One that cannot be had now is no fault of the commit: the set says it when its turn comes.
+		if err := fetchChart(ctx, p.r.charts, u, &src); err != nil && !errors.Is(err, charts.ErrUnavailable) {
+			faults = append(faults, fmt.Errorf("manifests %s: %w", id, err))
+			continue
+		}
+		if err := checkManifests(src, u, p.r.keys); err != nil {
 			faults = append(faults, fmt.Errorf("manifests %s: %w", id, err))
 		}
 	}
@@ -47,9 +54,12 @@ func (p *pass) preflight(ctx context.Context, ids []string) (release func(), err
 // CheckManifests finds what is wrong with a manifest set by its files alone. What
 // only the outputs of Terraform would tell is no fault. root is the directory of
 // the checkout or working copy. Where keys is nil, nobody knows which keys the server
-// has, and an encrypted file is no fault either.
+// has, and an encrypted file is no fault either. Charts from elsewhere are not fetched.
 func CheckManifests(root string, u *workspace.Unit, keys *k8s.Keys) error {
-	src := filesOf(u, root, keys)
+	return checkManifests(filesOf(u, root, keys), u, keys)
+}
+
+func checkManifests(src k8s.Source, u *workspace.Unit, keys *k8s.Keys) error {
 	inputs, err := u.Inputs(func(string) (map[string]workspace.Output, bool) { return nil, false })
 	switch {
 	case errors.Is(err, workspace.ErrInputsUnknown):
@@ -82,7 +92,7 @@ func withoutUnknown(err error, noKey bool) error {
 		}
 		return errors.Join(rest...)
 	}
-	if errors.Is(err, k8s.ErrUnknownValue) || noKey && errors.Is(err, k8s.ErrNoKey) {
+	if errors.Is(err, k8s.ErrUnknownValue) || errors.Is(err, k8s.ErrNotFetched) || noKey && errors.Is(err, k8s.ErrNoKey) {
 		return nil
 	}
 	return err

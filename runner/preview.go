@@ -11,6 +11,7 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/mooring-iac/mooring/internal/charts"
 	"github.com/mooring-iac/mooring/internal/terraform"
 	"github.com/mooring-iac/mooring/internal/terraform/redact"
 	"github.com/mooring-iac/mooring/k8s"
@@ -102,7 +103,10 @@ func MakePreview(ctx context.Context, opts PreviewOptions) (*Preview, error) {
 	if len(opts.Clusters) > 0 && opts.Kubeconfig == "" {
 		names = p.clusters.names(opts.Repository)
 	}
-	if p.graph, err = workspace.NewScanner(workspace.ScannerOptions{Clusters: names, HealthFaults: HealthFaults}).Scan(ctx, opts.Tree); err != nil {
+	p.charts = newCharts(opts.Options)
+	// Without a server's configuration nothing is allowed: the set that has such a chart says so, and the rest is planned.
+	faults := ChartFaults(opts.Charts.Allow)
+	if p.graph, err = workspace.NewScanner(workspace.ScannerOptions{Clusters: names, HealthFaults: HealthFaults, ChartFaults: faults}).Scan(ctx, opts.Tree); err != nil {
 		return nil, err
 	}
 	p.tools = newTools(opts.Options)
@@ -152,6 +156,7 @@ type previewer struct {
 	tools    *terraform.Tools
 	clusters *clusters
 	keys     *k8s.Keys // what opens encrypted manifests
+	charts   *charts.Store
 
 	mu      sync.Mutex // guards what follows
 	preview *Preview

@@ -25,6 +25,9 @@ func (p *previewer) manifests(ctx context.Context, u *workspace.Unit) (UnitResul
 	if err != nil {
 		return UnitResult{}, err
 	}
+	if err := fetchChart(ctx, p.charts, u, &src); err != nil {
+		return UnitResult{}, err
+	}
 	src.Preview = true
 	objects, err := k8s.Render(src)
 	if err != nil {

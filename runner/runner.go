@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/mooring-iac/mooring/internal/charts"
 	"github.com/mooring-iac/mooring/internal/terraform"
 	"github.com/mooring-iac/mooring/k8s"
 	"github.com/mooring-iac/mooring/locks"
@@ -32,6 +33,7 @@ type Runner struct {
 	tools    *terraform.Tools
 	clusters *clusters
 	keys     *k8s.Keys // what opens encrypted manifests
+	charts   *charts.Store
 	repos    []*repository
 	counters *counters
 
@@ -118,6 +120,7 @@ func (r *Runner) furnish() error {
 	if r.keys, err = k8s.ReadKeys(r.opts.Keys); err != nil {
 		return err
 	}
+	r.charts = newCharts(r.opts)
 	r.counters = newCounters(r)
 	for _, cfg := range r.opts.Repositories {
 		repo, err := r.openRepository(cfg)
@@ -180,7 +183,7 @@ func (r *Runner) openRepository(cfg RepositoryConfig) (*repository, error) {
 	host, path := place(cfg.URL)
 	return &repository{
 		cfg: cfg, host: host, path: path, mirror: m,
-		scanner: workspace.NewScanner(workspace.ScannerOptions{Clusters: r.clusters.names(cfg.Name), HealthFaults: HealthFaults}),
+		scanner: workspace.NewScanner(workspace.ScannerOptions{Clusters: r.clusters.names(cfg.Name), HealthFaults: HealthFaults, ChartFaults: ChartFaults(append(charts.Allowlist{}, r.opts.Charts.Allow...))}),
 		wake:    make(chan struct{}, 1),
 	}, nil
 }

@@ -39,6 +39,7 @@ var (
 		"as", "namespaces", "kinds", "cluster_kinds", "require_namespace",
 		"release", "values_files", "kube_version", "api_versions", "ignore_hooks")
 	healthSchema = schemaOf("healthy", "failed", "message")
+	chartSchema  = schemaOf("source", "version", "digest")
 )
 
 func schemaOf(names ...string) *hcl.BodySchema {
@@ -63,9 +64,10 @@ type block struct {
 	kind    Kind
 	label   string
 	attrs   hcl.Attributes
-	rng     hcl.Range // of the header
-	dir     string    // dir or path, cleaned
-	pattern *glob     // nil for a plain directory
+	chart   *chartBlock // of manifests, nil when nothing was said
+	rng     hcl.Range   // of the header
+	dir     string      // dir or path, cleaned
+	pattern *glob       // nil for a plain directory
 	digest  string
 	bad     bool
 }
@@ -129,8 +131,12 @@ func parseBlock(hb *hcl.Block, src []byte) (*block, hcl.Diagnostics) {
 	if b.kind == KindManifests {
 		schema, place = manifestsSchema, "path"
 	}
+	if b.kind == KindManifests {
+		schema = &hcl.BodySchema{Attributes: schema.Attributes, Blocks: []hcl.BlockHeaderSchema{{Type: "chart"}}}
+	}
 	content, diags := hb.Body.Content(schema)
 	b.attrs = content.Attributes
+	diags = append(diags, b.takeChart(content.Blocks)...)
 	if native, ok := hb.Body.(*hclsyntax.Body); ok {
 		end := min(native.EndRange.End.Byte, len(src))
 		sum := sha256.Sum256(src[hb.TypeRange.Start.Byte:end])

@@ -26,7 +26,8 @@ var helmHooks = []string{
 // chart takes the attributes of a manifests block that are for a Helm chart.
 func (l *layout) chart(b *block, u *Unit, match []string) {
 	_, _, isDir, exists := l.scan.ix.lookup(path.Join(u.Path, chartFile))
-	isChart := exists && !isDir
+	isChart := exists && !isDir || b.chart != nil
+	l.remoteChart(b, u, match)
 	take := func(name string, set func(attr *hcl.Attribute) hcl.Diagnostics) {
 		attr := b.attrs[name]
 		switch {

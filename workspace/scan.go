@@ -18,6 +18,8 @@ type ScannerOptions struct {
 	Clusters []string
 	// HealthFaults finds what is wrong with a health rule; nil takes any.
 	HealthFaults func(HealthRule) []HealthFault
+	// ChartFaults finds what is wrong with a chart from elsewhere; nil takes any.
+	ChartFaults func(RemoteChart) []ChartFault
 	// Workers parse files at the same time; 0 is 2.
 	Workers int
 }

@@ -76,6 +76,7 @@ type Chart struct {
 	KubeVersion string   // "" when nothing was said
 	APIVersions []string
 	IgnoreHooks []string
+	Remote      *RemoteChart // nil for a chart that is in the repository
 }
 
 // StateIdentity names the place of the workspace's state: backend type, what names

@@ -70,6 +70,7 @@ func (a *app) options(cfg *serverconfig.Config) runner.Options {
 		Keep:        runner.KeepOptions{Runs: cfg.Keep.Runs, Age: cfg.Keep.Age, Size: cfg.Keep.Size},
 		KeyFile:     cfg.KeyFile,
 		Keys:        keyConfig(cfg.Sops),
+		Charts:      runner.ChartOptions{Allow: cfg.Charts.Allow, Logins: cfg.Charts.Credentials},
 		ReleasesURL: cfg.Terraform.ReleasesURL,
 		ReleasesKey: cfg.Terraform.PublicKey,
 	}

@@ -43,6 +43,9 @@ func (a *app) hideSecrets(cfg *serverconfig.Config) {
 	}
 	a.hide.Add(redact.FromEnv(cfg.PlanValues)...)
 	a.hide.Add(redact.FromEnv(cfg.ApplyValues)...)
+	for _, login := range cfg.Charts.Credentials {
+		a.hide.Add(login.Password)
+	}
 	for _, kv := range a.environ {
 		name, value, _ := strings.Cut(kv, "=")
 		if slices.ContainsFunc(let, func(pattern string) bool {

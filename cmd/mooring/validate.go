@@ -17,6 +17,7 @@ import (
 
 	"github.com/mooring-iac/mooring/cmd/mooring/report"
 	"github.com/mooring-iac/mooring/cmd/mooring/serverconfig"
+	"github.com/mooring-iac/mooring/internal/charts"
 	"github.com/mooring-iac/mooring/runner"
 	"github.com/mooring-iac/mooring/workspace"
 )
@@ -122,7 +123,7 @@ func (v *validation) repository(ctx context.Context, dir string) error {
 	if err := v.links(tree); err != nil {
 		return err
 	}
-	g, err := workspace.NewScanner(workspace.ScannerOptions{Clusters: v.clusters(), HealthFaults: runner.HealthFaults}).Scan(ctx, tree)
+	g, err := workspace.NewScanner(workspace.ScannerOptions{Clusters: v.clusters(), HealthFaults: runner.HealthFaults, ChartFaults: runner.ChartFaults(v.charts())}).Scan(ctx, tree)
 	if broken := new(workspace.ConfigError); errors.As(err, &broken) {
 		v.broken(broken)
 		return nil
@@ -169,6 +170,14 @@ func (v *validation) clusters() []string {
 		names = append(names, c.Name)
 	}
 	return names
+}
+
+// charts is the allowlist of charts; nil when it is not known.
+func (v *validation) charts() charts.Allowlist {
+	if v.config == nil {
+		return nil
+	}
+	return append(charts.Allowlist{}, v.config.Charts.Allow...)
 }
 
 func (v *validation) unit(root string, u *workspace.Unit) {

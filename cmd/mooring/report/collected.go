@@ -16,6 +16,7 @@ var what = map[string]string{
 	runner.FreedMirrors:   "copy of a repository",
 	runner.FreedWarm:      "working directory",
 	runner.FreedProviders: "provider package",
+	runner.FreedCharts:    "chart",
 }
 
 var several = map[string]string{

@@ -24,6 +24,7 @@ type Config struct {
 	Keep         Keep
 	KeyFile      string // an age identity, absolute; "" for Mooring's own in DataDir
 	Sops         Sops
+	Charts       Charts
 	Terraform    Terraform
 	Repositories []Repository // in the file's order
 	Clusters     []Cluster    // in the file's order

@@ -100,7 +100,7 @@ var rootSchema = &hcl.BodySchema{
 		{Name: "sandbox"}, {Name: "min_free"}, {Name: "key_file"},
 	},
 	Blocks: []hcl.BlockHeaderSchema{
-		{Type: "terraform"}, {Type: "sandbox"}, {Type: "timeouts"}, {Type: "keep"}, {Type: "sops"},
+		{Type: "terraform"}, {Type: "sandbox"}, {Type: "timeouts"}, {Type: "keep"}, {Type: "sops"}, {Type: "charts"},
 		{Type: "repository", LabelNames: []string{"name"}},
 		{Type: "cluster", LabelNames: []string{"name"}},
 	},
@@ -133,6 +133,7 @@ func (d *decoder) root(body hcl.Body) *Config {
 	c.Timeouts = d.timeouts(d.one(blocks["timeouts"]))
 	c.Keep = d.keep(d.one(blocks["keep"]))
 	c.Sops = d.sops(d.one(blocks["sops"]))
+	c.Charts = d.charts(d.one(blocks["charts"]))
 	c.Terraform = d.terraform(d.one(blocks["terraform"]))
 	sandbox, listed := d.sandbox(at["sandbox"], blocks["sandbox"])
 	c.Sandbox = sandbox
