@@ -223,8 +223,7 @@ func useRights(t *testing.T, client kubernetes.Interface, running *parts.Running
 	} {
 		changed := strings.Replace(workload, `a: "1"`, `a: "2"`, 1)
 		refused, err := mooring.Apply(t.Context(), set, parse(t, changed+"---\n"+more), result.Inventory, k8s.ApplyOptions{})
-		var which *k8s.RefusedError
-		if !errors.As(err, &which) || refused.Configured+refused.Created > 0 {
+		if !errors.Is(err, k8s.ErrForbidden) || refused.Configured+refused.Created > 0 {
 			t.Errorf("apply of\n%s\n%v, %+v, want a refusal and nothing written", more, err, refused)
 		}
 	}
