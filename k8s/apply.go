@@ -82,7 +82,7 @@ func (c *Cluster) beginDelete(ctx context.Context, set Set, inv Inventory, opts 
 		return x, err
 	}
 	var err error
-	if x.p, err = c.prepare(ctx, set, nil); err != nil {
+	if x.p, err = c.prepare(ctx, set, nil, x.inv.Items); err != nil {
 		return x, err
 	}
 	if x.observed.Live, err = c.observe(ctx, x.p, x.inv); err != nil {
@@ -128,7 +128,7 @@ func (c *Cluster) begin(ctx context.Context, set Set, desired []Object, inv Inve
 		return x, err
 	}
 	var err error
-	if x.p, err = c.prepare(ctx, set, desired); err != nil {
+	if x.p, err = c.prepare(ctx, set, desired, x.inv.Items); err != nil {
 		return x, err
 	}
 	if err := x.recall(ctx); err != nil {

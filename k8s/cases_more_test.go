@@ -31,3 +31,18 @@ func TestEmptyAtomicListsAreNoChange(t *testing.T) {
 		t.Errorf("%s", summary(result))
 	}
 }
+
+// A set that made a CRD and its object, and goes at once: the object's kind is not among those that were asked for before.
+func TestDeleteOfAKindThatTheSetHasMade(t *testing.T) {
+	r := newRig(t)
+	r.mustApply(configMap("a", "k: v")) // the kinds of now are known
+	result := r.mustApply(configMap("a", "k: v") + crd("made.example.com") + "---\napiVersion: made.example.com/v1\nkind: Thing\nmetadata: {name: t}\nspec: {size: 1}\n")
+	if result.Created != 2 {
+		t.Fatal(summary(result))
+	}
+	gone, err := r.c.Delete(t.Context(), r.set, r.inv, r.options())
+	if err != nil || gone.Pruned != 2 || r.get("made.example.com/v1", "Thing", "t") != nil {
+		t.Errorf("%v\n%s", err, summary(gone))
+	}
+	r.remove("apiextensions.k8s.io/v1", "CustomResourceDefinition", "things.made.example.com")
+}

@@ -141,8 +141,9 @@ func (k *kinds) of(item Item) (kind, bool) {
 }
 
 // kindsFor returns the cluster's kinds together with those the objects define. What is cached is asked for again
-// when an object is of a kind it does not hold.
-func (c *Cluster) kindsFor(ctx context.Context, objects []Object) (*kinds, error) {
+// when an object, or an item of the inventory, is of a kind it does not hold: to forget an item because its kind looks gone
+// would leave the object behind.
+func (c *Cluster) kindsFor(ctx context.Context, objects []Object, held []Item) (*kinds, error) {
 	c = c.base // kinds are the same for everybody
 	c.mu.Lock()
 	cached := c.kinds
@@ -152,6 +153,9 @@ func (c *Cluster) kindsFor(ctx context.Context, objects []Object) (*kinds, error
 		if !slices.ContainsFunc(objects, func(o Object) bool {
 			k, ok := all.by[o.gvk()]
 			return !ok || k.fresh
+		}) && !slices.ContainsFunc(held, func(item Item) bool {
+			_, ok := all.of(item)
+			return !ok || slices.Contains(all.stale, item.Group)
 		}) {
 			return all, nil
 		}

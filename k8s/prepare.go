@@ -29,11 +29,11 @@ type prepared struct {
 
 // prepare finds the objects' kinds, fills in what the manifests leave to the set, and marks them as ours. The
 // errors join one *ObjectError for each faulty object; nothing has been written then.
-func (c *Cluster) prepare(ctx context.Context, set Set, objects []Object) (*prepared, error) {
+func (c *Cluster) prepare(ctx context.Context, set Set, objects []Object, held []Item) (*prepared, error) {
 	if set.ID == "" {
 		return nil, errors.New("a set needs an ID: it is what marks objects as its own")
 	}
-	known, err := c.kindsFor(ctx, objects)
+	known, err := c.kindsFor(ctx, objects, held)
 	if err != nil {
 		return nil, err
 	}

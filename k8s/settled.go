@@ -22,7 +22,7 @@ func (c *Cluster) Settled(ctx context.Context, set Set, inv Inventory, source st
 	if err != nil || inv.due(set, epoch, c.now()) {
 		return Result{}, false
 	}
-	known, err := c.kindsFor(ctx, nil)
+	known, err := c.kindsFor(ctx, nil, inv.Items)
 	if err != nil {
 		return Result{}, false
 	}
