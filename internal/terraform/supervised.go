@@ -63,8 +63,8 @@ func (h *Home) launch(mode, dir string, lock, output *os.File) (*supervised, err
 	p.cmd = exec.Command(selfExecutable())
 	p.cmd.Args = []string{"mooring", superviseCommand, dir}
 	p.cmd.Dir = "/"
-	// It waits nearly always: more threads would only wake each other.
-	p.cmd.Env = []string{"LANG=C.UTF-8", "GOTRACEBACK=none", "GOMAXPROCS=1"}
+	// It waits nearly always: more threads would only wake each other. What packages make as they are initialised is no garbage.
+	p.cmd.Env = []string{"LANG=C.UTF-8", "GOTRACEBACK=none", "GOMAXPROCS=1", "GOGC=800"}
 	if race, ok := os.LookupEnv("GORACE"); ok { // tests: a race detector waits a second at its end
 		p.cmd.Env = append(p.cmd.Env, "GORACE="+race)
 	}
