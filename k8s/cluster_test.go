@@ -232,17 +232,19 @@ func (r *rig) edit(by, apiVersion, kind, name, patch string) {
 	}
 }
 
-// editMeanwhile makes the edits in turn while the caller goes on.
+// editMeanwhile makes the edits in turn while the caller goes on. The test does not end before them.
 func (r *rig) editMeanwhile(by, apiVersion, kind, name string, patches ...string) {
 	r.Helper()
 	path := r.path(apiVersion, kind, name)
-	go func() {
+	var edits sync.WaitGroup
+	edits.Go(func() {
 		for _, patch := range patches {
 			if err := r.patch(by, path, patch); err != nil {
 				r.Errorf("patch %s: %v", kind, err)
 			}
 		}
-	}()
+	})
+	r.Cleanup(edits.Wait)
 }
 
 // patch merge-patches what is at path; a manager named "x status" patches the status.
@@ -250,7 +252,7 @@ func (r *rig) patch(by, path, patch string) error {
 	if name, isStatus := strings.CutSuffix(by, " status"); isStatus {
 		by, path = name, path+"/status"
 	}
-	return r.c.rest.Patch("application/merge-patch+json").AbsPath(path).Param("fieldManager", by).Body([]byte(patch)).Do(r.Context()).Error()
+	return r.c.rest.Patch("application/merge-patch+json").AbsPath(path).Param("fieldManager", by).Body([]byte(patch)).Do(context.WithoutCancel(r.Context())).Error()
 }
 
 func (r *rig) remove(apiVersion, kind, name string) {

@@ -32,21 +32,35 @@ func TestPruneHeedsWhatWasSaidMeanwhile(t *testing.T) {
 	}
 }
 
-// A watch that follows again has not shown anything yet: that is no empty cluster.
-func TestWatchThatFollowsAgainHasShownNothingYet(t *testing.T) {
+// A watch that was lost is not believed before the server has said how far it has come, whatever it shows meanwhile; and one that has
+// shown nothing yet is no empty cluster.
+func TestWatchThatWasLostHasToCatchUp(t *testing.T) {
 	s := newWatched(t.Context(), kind{version: "v1", kind: "ConfigMap", resource: "configmaps"})
 	every := func(ID, Live) bool { return true }
-	s.lose(errors.New("connection refused"))
-	s.found()
-	if all, err := s.all(t.Context(), every); err == nil {
-		t.Errorf("it says that there is %v", all)
+	believed := func(want bool, when string) {
+		t.Helper()
+		if all, err := s.all(t.Context(), every); (err == nil) != want {
+			t.Errorf("%s: %v, %v", when, all, err)
+		}
 	}
+	s.lose(errors.New("connection refused"))
+	if err := s.Bookmark("5"); err != nil {
+		t.Fatal(err)
+	}
+	believed(false, "nothing was shown")
 	if err := s.Replace(nil, "7"); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.all(t.Context(), every); err != nil {
-		t.Error(err)
+	believed(true, "everything was shown")
+	s.lose(errors.New("connection reset"))
+	if err := s.Add(metadataOf("8")); err != nil {
+		t.Fatal(err)
 	}
+	believed(false, "more may be on its way")
+	if err := s.Bookmark("9"); err != nil {
+		t.Fatal(err)
+	}
+	believed(true, "it has caught up")
 }
 
 // The answer to a write may be taken in after the watch has shown what came of it.

@@ -189,7 +189,7 @@ func FuzzSopsOpen(f *testing.F) {
 	f.Add("ENC[AES256_GCM,data:,iv:,tag:,type:]")
 	f.Fuzz(func(t *testing.T, value string) {
 		if text, _, err := sopsOpen(value, make([]byte, 32), "a:"); err == nil && value != "" {
-			t.Skipf("opened %q", text) // only a forged tag would do that
+			t.Errorf("opened %q: only a forged tag would do that", text)
 		}
 	})
 }

@@ -70,8 +70,6 @@ func (w *watches) of(k kind, selector string) *watched {
 			if err != nil {
 				w.lost()
 				seen.lose(err)
-			} else if o.SendInitialEvents == nil { // else it begins anew, and Replace tells when it has caught up
-				seen.found()
 			}
 			return events, err
 		},
@@ -121,7 +119,7 @@ type watched struct {
 
 	mu    sync.Mutex // guards the fields below
 	known bool       // all that was there has been shown once
-	lost  error      // why the watch does not follow the cluster just now
+	lost  error      // why the watch does not follow the cluster; nil again once the server has said how far it has come
 	live  map[ID]Live
 	// newest is the version that the watch has come to: all that happened until then has been shown.
 	newest string
@@ -170,13 +168,6 @@ func (s *watched) lose(err error) {
 	if apierrors.IsForbidden(err) || apierrors.IsMethodNotSupported(err) || apierrors.IsNotFound(err) {
 		s.end() // trying again would only make noise; lists are used instead
 	}
-}
-
-// found says that the watch follows again, from where it was.
-func (s *watched) found() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.lost = nil
 }
 
 func (s *watched) told() {

@@ -58,6 +58,14 @@ func (s *watched) Replace(objects []any, version string) error {
 	return nil
 }
 
+// Bookmark takes in that everything until a version has been shown: a watch that was lost has caught up.
+func (s *watched) Bookmark(version string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.newest, s.lost = version, nil
+	return nil
+}
+
 // Resync does nothing: nobody is told of changes.
 func (s *watched) Resync() error { return nil }
 

@@ -43,7 +43,7 @@ func (x *execution) wantedHere(ctx context.Context, self *workspace.Unit, wanted
 		src, _, err := x.source(ctx, u, x.run.Commit)
 		var objects []k8s.Object
 		if err == nil {
-			objects, err = k8s.Render(src)
+			objects, err = x.r.render(ctx, u, src)
 		}
 		if err != nil {
 			unclear = errors.Join(unclear, fmt.Errorf("it cannot be said what the set %s wants: %w", u.ID, err))

@@ -193,7 +193,7 @@ func (s *manifestSet) apply(ctx context.Context, t task, m memory) (outcome, err
 	o.began = false // server-side apply may be repeated at any time
 	fillObjects(&o.UnitResult, result)
 	o.remember = s.keepInventory(result.Inventory)
-	if s.set.AllowMove {
+	if left.Cluster != "" && result.Inventory.Cluster != left.Cluster {
 		o.Notes = append(o.Notes, leftBehind(left)...)
 	}
 	switch {
