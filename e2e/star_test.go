@@ -13,7 +13,7 @@ import (
 const module = "github.com/mooring-iac/mooring"
 
 // rooms never import each other; they are wired in runner and cmd.
-var rooms = []string{"workspace", "workspace/mirror", "locks", "policies", "k8s", "internal/charts", "internal/terraform", "internal/forge", "internal/notify", "internal/web"}
+var rooms = []string{"workspace", "workspace/mirror", "locks", "policies", "k8s", "internal/charts", "internal/terraform", "internal/forge", "internal/comment", "internal/outbox", "internal/notify", "internal/web"}
 
 // owners says which packages alone may know a library.
 var owners = []struct {
@@ -26,7 +26,10 @@ var owners = []struct {
 	{"github.com/hashicorp/hc-install", []string{"internal/terraform"}},
 	{"k8s.io/", []string{"k8s"}},
 	{"sigs.k8s.io/kustomize", []string{"k8s"}},
-	{"go.etcd.io/bbolt", []string{"locks", "runner"}},
+	{"go.etcd.io/bbolt", []string{"locks", "runner", "internal/outbox"}},
+	{"code.gitea.io/sdk/gitea", []string{"internal/forge"}},
+	{"github.com/google/go-github", []string{"internal/forge"}},
+	{"gitlab.com/gitlab-org/api/client-go", []string{"internal/forge"}},
 }
 
 type listed struct {
