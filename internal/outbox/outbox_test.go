@@ -12,6 +12,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"go.etcd.io/bbolt"
+	bolterrors "go.etcd.io/bbolt/errors"
 )
 
 var noon = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
@@ -29,7 +30,7 @@ func database(t *testing.T, path string) *bbolt.DB {
 			}
 			return nil
 		})
-		if err != nil && !errors.Is(err, bbolt.ErrDatabaseNotOpen) {
+		if err != nil && !errors.Is(err, bolterrors.ErrDatabaseNotOpen) {
 			t.Errorf("the database is inconsistent after the test: %v", err)
 		}
 		_ = db.Close() // closed already by a test that has opened it again
