@@ -312,7 +312,19 @@ func TestOneSessionAtATime(t *testing.T) {
 	t.Parallel()
 	r := newRepo(t, map[string]string{"app/main.tf": resourceA})
 	s := r.open(r.spec("app"))
-	if _, err := r.home.Open(t.Context(), r.spec("app")); !errors.Is(err, ErrInUse) {
+	patience, lost := context.WithCancel(t.Context())
+	waits := make(chan error, 2)
+	for _, ctx := range []context.Context{patience, t.Context()} {
+		go func() {
+			waiting, err := r.home.Open(ctx, r.spec("app"))
+			if err == nil {
+				err = waiting.Close()
+			}
+			waits <- err
+		}()
+	}
+	lost()
+	if err := <-waits; !errors.Is(err, ErrInUse) || !errors.Is(err, context.Canceled) {
 		t.Errorf("%v", err)
 	}
 	if err := r.home.Forget("infra", "app"); !errors.Is(err, ErrInUse) {
@@ -325,6 +337,9 @@ func TestOneSessionAtATime(t *testing.T) {
 	s.Close()
 	if err := s.Init(t.Context(), io.Discard); err == nil {
 		t.Error("a closed session runs")
+	}
+	if err := <-waits; err != nil {
+		t.Errorf("who waited: %v", err)
 	}
 	r.open(r.spec("app"))
 }
