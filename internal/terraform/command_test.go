@@ -312,21 +312,19 @@ func TestOneSessionAtATime(t *testing.T) {
 	t.Parallel()
 	r := newRepo(t, map[string]string{"app/main.tf": resourceA})
 	s := r.open(r.spec("app"))
-	patience, lost := context.WithCancel(t.Context())
-	waits := make(chan error, 2)
-	for _, ctx := range []context.Context{patience, t.Context()} {
-		go func() {
-			waiting, err := r.home.Open(ctx, r.spec("app"))
-			if err == nil {
-				err = waiting.Close()
-			}
-			waits <- err
-		}()
-	}
-	lost()
-	if err := <-waits; !errors.Is(err, ErrInUse) || !errors.Is(err, context.Canceled) {
+	patience, lost := context.WithTimeout(t.Context(), 20*time.Millisecond)
+	defer lost()
+	if _, err := r.home.Open(patience, r.spec("app")); !errors.Is(err, ErrInUse) || !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("%v", err)
 	}
+	waits := make(chan error)
+	go func() {
+		waiting, err := r.home.Open(t.Context(), r.spec("app"))
+		if err == nil {
+			err = waiting.Close()
+		}
+		waits <- err
+	}()
 	if err := r.home.Forget("infra", "app"); !errors.Is(err, ErrInUse) {
 		t.Errorf("forget: %v", err)
 	}
