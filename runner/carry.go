@@ -154,7 +154,7 @@ func (p *pass) goOn(ctx context.Context, id string, units []string, decisions ma
 	for unit := range tasks {
 		p.done[unit] = true
 	}
-	x := &execution{r: p.r, repo: p.repo, run: run, graph: graph, tasks: tasks, known: p.known}
+	x := &execution{r: p.r, repo: p.repo, run: run, graph: graph, tasks: tasks, known: p.known, applies: p.repo.cfg.Apply.applies()}
 	return x.execute(ctx)
 }
 

@@ -26,6 +26,10 @@ type task struct {
 	removal  bool     // the branch no longer has it: destroy it
 	from     string   // of a removal: the last commit that had it
 	after    []string // of a removal: the units that must be gone before it
+
+	brought  string    // the pull request that what is new of it came from; "" is a direct push
+	reviewed *reviewed // the plan of it that people saw there; nil is none
+	agreed   bool      // somebody else than the author said yes to that plan
 }
 
 // execution takes the tasks of one run through their units.
@@ -35,6 +39,11 @@ type execution struct {
 	run   *Run
 	graph *workspace.Graph
 	tasks map[string]task
+
+	tree    string          // the commit whose files are taken; "" is the run's own
+	ahead   upstreamOutputs // what units refer to of others, where that is not what is known of them
+	locked  string          // the pull request that holds the units' locks before this run and after it; "" is none
+	applies bool            // plans that pass the gate are applied
 
 	checkouts mirrorCheckouts
 
@@ -239,14 +248,37 @@ func (x *execution) begin(t task, now time.Time) error {
 	x.mu.Unlock()
 	return x.r.journal.update(func(tx *bbolt.Tx) error {
 		err := locks.Acquire(tx, x.r.lockKey(x.repo, t.unit), locks.Holder{
-			Unit: id, Repository: x.run.Repository, Run: x.run.ID,
+			Unit: id, Repository: x.run.Repository, Run: x.holder(),
 			Reason: fmt.Sprintf("%s of %s", x.run.Trigger, short(x.run.Commit)), Since: now,
 		})
-		if err != nil {
+		if err != nil && !x.mayLookOnly(err) {
 			return err
 		}
 		return putResult(tx, x.run.ID, result)
 	})
+}
+
+// holder is who holds the locks of the units that are under way.
+func (x *execution) holder() string {
+	if x.locked != "" {
+		return x.locked
+	}
+	return x.run.ID
+}
+
+// mayLookOnly tells that a lock is a pull request's, and that nothing is applied here:
+// who only plans disturbs nobody.
+func (x *execution) mayLookOnly(err error) bool {
+	var held *locks.HeldError
+	return errors.As(err, &held) && isPull(held.Holder.Run) && !x.applies
+}
+
+// commit is the one whose files are taken.
+func (x *execution) commit() string {
+	if x.tree != "" {
+		return x.tree
+	}
+	return x.run.Commit
 }
 
 // record writes how the unit ended and lets go of its lock, in one transaction.
@@ -264,7 +296,7 @@ func (x *execution) record(t task, o outcome, started time.Time, locked bool) er
 	o.Notes = withNotes(x.run.Unit(id).Notes, o.Notes...)
 	*x.run.Unit(id) = o.UnitResult
 	err := x.r.journal.update(func(tx *bbolt.Tx) error {
-		if locked {
+		if locked && x.locked == "" {
 			// A person may have broken the lock meanwhile: that is no failure of the unit.
 			if err := locks.Release(tx, x.r.lockKey(x.repo, t.unit), x.run.ID); err != nil && !errors.Is(err, locks.ErrNotHeld) {
 				return err

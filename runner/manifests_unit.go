@@ -30,7 +30,7 @@ func (x *execution) manifests(ctx context.Context, t task) (outcome, error) {
 	if t.removal {
 		return set.remove(ctx, t)
 	}
-	if set.source, set.digest, err = x.source(ctx, t.unit, x.run.Commit); err != nil {
+	if set.source, set.digest, err = x.source(ctx, t.unit, x.commit()); err != nil {
 		return outcome{}, err
 	}
 	set.digest = set.cluster.Bound(set.set, set.digest)
@@ -42,7 +42,7 @@ func (x *execution) manifests(ctx context.Context, t task) (outcome, error) {
 	if set.objects, err = x.r.render(ctx, t.unit, set.source); err != nil {
 		return outcome{}, err
 	}
-	if why := x.holdsManifests(); why != "" && !(t.approved && x.repo.cfg.Apply.applies()) {
+	if why := x.holdsManifests(); why != "" && !(t.approved && x.applies) {
 		return set.preview(ctx, why)
 	}
 	return set.apply(ctx, t, m)
@@ -133,7 +133,7 @@ func setOf(repository string, u *workspace.Unit) k8s.Set {
 // holdsManifests says why manifests may not be applied without a person, or "".
 func (x *execution) holdsManifests() string {
 	switch {
-	case !x.repo.cfg.Apply.applies():
+	case !x.applies:
 		return fmt.Sprintf("apply is %q", x.repo.cfg.Apply)
 	case x.repo.cfg.HoldDirect:
 		return "direct pushes are held"
@@ -159,7 +159,7 @@ func (s *manifestSet) preview(ctx context.Context, why string) (outcome, error) 
 	switch {
 	case plan.Changes() == 0:
 		o.Status = Unchanged
-	case !s.x.repo.cfg.Apply.applies():
+	case !s.x.applies:
 		o.Status = Planned
 	default:
 		o.Status, o.Reason = Held, why
@@ -249,9 +249,9 @@ func (s *manifestSet) remove(ctx context.Context, t task) (outcome, error) {
 		o.Notes = append(o.Notes, "nothing of it is left to delete: its objects are gone, or in other sets")
 		return o, nil
 	}
-	if !t.approved || !s.x.repo.cfg.Apply.applies() {
+	if !t.approved || !s.x.applies {
 		fillObjects(&o.UnitResult, plan.Result)
-		if !s.x.repo.cfg.Apply.applies() {
+		if !s.x.applies {
 			o.Status = Planned
 			return o, nil
 		}

@@ -180,10 +180,7 @@ func (p *pass) broken(cause error) error {
 		return cause
 	}
 	if config != nil {
-		var all strings.Builder
-		if err := config.Print(&all, 100, false); err == nil {
-			cause = errors.New(strings.TrimSpace(all.String()))
-		}
+		cause = errors.New(printed(config))
 	}
 	if p.last.Broken != "" && !p.moved {
 		p.made = append(p.made, p.last.Broken)
@@ -205,6 +202,15 @@ func (p *pass) broken(cause error) error {
 	p.made = append(p.made, run.ID)
 	p.r.emit(Event{Repository: run.Repository, Run: run.ID, Phase: PhaseEnd, Status: Failed, Text: run.Error})
 	return nil
+}
+
+// printed is a configuration's mistakes with file, line and snippet.
+func printed(config *workspace.ConfigError) string {
+	var all strings.Builder
+	if err := config.Print(&all, 100, false); err != nil {
+		return config.Error()
+	}
+	return strings.TrimSpace(all.String())
 }
 
 // header is a run of the head with nothing in it yet.
@@ -292,7 +298,7 @@ func (p *pass) newRun(ctx context.Context, ids []string, removals []removal, gon
 		return err
 	}
 	p.made = append(p.made, run.ID)
-	x := &execution{r: p.r, repo: p.repo, run: run, graph: p.graph, tasks: tasks, known: p.known}
+	x := &execution{r: p.r, repo: p.repo, run: run, graph: p.graph, tasks: tasks, known: p.known, applies: p.repo.cfg.Apply.applies()}
 	return x.execute(ctx)
 }
 

@@ -22,7 +22,7 @@ func (x *execution) workspace(ctx context.Context, t task) (o outcome, failed er
 	if t.unit.Err != nil {
 		return outcome{}, t.unit.Err
 	}
-	commit := x.run.Commit
+	commit := x.commit()
 	if t.removal {
 		commit = t.from
 	}
@@ -48,7 +48,7 @@ func (x *execution) workspace(ctx context.Context, t task) (o outcome, failed er
 		_ = s.Close()
 	}
 	w := &workspaceRun{x: x, t: t, s: s, spec: spec, commit: commit, hide: hide, out: x.lines(t.unit.ID)}
-	if t.approved && x.repo.cfg.Apply.applies() {
+	if t.approved && x.applies {
 		o, failed = w.applyApproved(ctx)
 	} else {
 		o, failed = w.plan(ctx)
@@ -91,7 +91,7 @@ func (w *workspaceRun) plan(ctx context.Context) (outcome, error) {
 	hold, direct := w.hold(p, now)
 	o.Notes = append(w.s.Notes(), w.notes...)
 	switch {
-	case !w.x.repo.cfg.Apply.applies() && p.Changes:
+	case !w.x.applies && p.Changes:
 		o.Status = Planned
 		return o, nil
 	case hold != "" && (p.Changes || !direct):
@@ -284,10 +284,10 @@ func (x *execution) intend(t task, i *intent) error {
 		}
 		switch {
 		case !locked: // a person broke it
-			if err := locks.Acquire(tx, key, locks.Holder{Unit: id, Repository: x.run.Repository, Run: x.run.ID, Reason: "apply of " + short(x.run.Commit), Since: i.Started}); err != nil {
+			if err := locks.Acquire(tx, key, locks.Holder{Unit: id, Repository: x.run.Repository, Run: x.holder(), Reason: "apply of " + short(x.run.Commit), Since: i.Started}); err != nil {
 				return err
 			}
-		case holder.Run != x.run.ID:
+		case holder.Run != x.holder():
 			return &locks.HeldError{Unit: id, Holder: holder}
 		}
 		if held.Plan != nil {
