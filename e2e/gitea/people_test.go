@@ -64,16 +64,27 @@ func TestTeamsOfAnOrganisation(t *testing.T) {
 	acme.Team("operators", "write", []*gitea.Account{bob}, infra)
 	acme.Team("auditors", "read", []*gitea.Account{eve})
 
+	type rights struct{ Admin, Push, Pull bool }
 	for _, tt := range []struct {
 		who  *gitea.Account
 		repo *gitea.Repo
-		want string
-	}{{ada, infra, "owner"}, {bob, infra, "write"}, {eve, infra, "read"}, {eve, other, "read"}, {bob, other, "none"}} {
-		var got struct{ Permission string }
-		server.Call(server.Admin, http.MethodGet, "repos/"+tt.repo.FullName()+"/collaborators/"+tt.who.Login+"/permission", nil, &got)
-		if got.Permission != tt.want {
-			t.Errorf("%s has %q on %s, want %q", tt.who.Login, got.Permission, tt.repo.FullName(), tt.want)
+		want rights
+	}{{ada, infra, rights{true, true, true}}, {bob, infra, rights{Push: true, Pull: true}}, {eve, infra, rights{Pull: true}}, {eve, other, rights{Pull: true}}} {
+		var got struct{ Permissions rights }
+		server.Call(tt.who, http.MethodGet, "repos/"+tt.repo.FullName(), nil, &got)
+		if got.Permissions != tt.want {
+			t.Errorf("%s has %+v on %s, want %+v", tt.who.Login, got.Permissions, tt.repo.FullName(), tt.want)
 		}
 	}
+	if err := server.Try(bob, http.MethodGet, "repos/"+other.FullName(), nil, nil); !refused(err, http.StatusNotFound) {
+		t.Errorf("bob sees what is not his team's: %v, want 404", err)
+	}
 	infra.Push(bob, "topic", "Topic", map[string]string{"a": "1"})
+
+	// What Gitea tells of somebody's permission leaves out what a team gives on code alone. Who asks must ask the teams.
+	var said struct{ Permission string }
+	server.Call(server.Admin, http.MethodGet, "repos/"+infra.FullName()+"/collaborators/"+bob.Login+"/permission", nil, &said)
+	if said.Permission != "none" {
+		t.Errorf("Gitea says that bob has %q: it has learnt to count teams, and Mooring may ask it", said.Permission)
+	}
 }
