@@ -40,7 +40,6 @@ type execution struct {
 	graph *workspace.Graph
 	tasks map[string]task
 
-	tree    string          // the commit whose files are taken; "" is the run's own
 	ahead   upstreamOutputs // what units refer to of others, where that is not what is known of them
 	locked  string          // the pull request that holds the units' locks before this run and after it; "" is none
 	applies bool            // plans that pass the gate are applied
@@ -113,7 +112,10 @@ func (x *execution) execute(ctx context.Context) error {
 		x.run.Cancelled = by
 	}
 	x.run.Settle()
-	if err := x.r.journal.update(func(tx *bbolt.Tx) error { return putRun(tx, x.run) }); err != nil {
+	err := x.r.journal.update(func(tx *bbolt.Tx) error {
+		return errors.Join(putRun(tx, x.run), x.r.tellPulls(tx, x.repo, x.run))
+	})
+	if err != nil {
 		return err
 	}
 	x.r.counters.run(x.run)
@@ -137,10 +139,10 @@ func (x *execution) putBack(ctx context.Context, ended map[string]Status) error 
 			if by := cancelledBy(ctx); by != "" {
 				u.Status, u.Reason = Discarded, by+" before it began"
 				dropPlan(tx, m)
-				m.Taken = &taken{Run: x.run.ID, Commit: x.run.Commit, Status: Discarded, Removal: t.removal}
+				m.Taken = &taken{Run: x.run.ID, Commit: x.commit(), Status: Discarded, Removal: t.removal}
 			} else if t.was == "" {
 				u.Status, u.Reason = Skipped, "Mooring was stopped before it began: the next pass takes it"
-				m.Taken = &taken{Run: x.run.ID, Commit: x.run.Commit, Status: Skipped, Removal: t.removal}
+				m.Taken = &taken{Run: x.run.ID, Commit: x.commit(), Status: Skipped, Removal: t.removal}
 			}
 			if t.approved && cancelledBy(ctx) == "" {
 				if err := putVerdict(tx, t.decision); err != nil {
@@ -275,10 +277,7 @@ func (x *execution) mayLookOnly(err error) bool {
 
 // commit is the one whose files are taken.
 func (x *execution) commit() string {
-	if x.tree != "" {
-		return x.tree
-	}
-	return x.run.Commit
+	return x.run.files()
 }
 
 // record writes how the unit ended and lets go of its lock, in one transaction.
@@ -332,10 +331,10 @@ func (x *execution) record(t task, o outcome, started time.Time, locked bool) er
 func (m *memory) took(run *Run, o *outcome, from string) {
 	switch o.Status {
 	case Applied, Unchanged:
-		m.Converged, m.Taken, m.Unseen = run.Commit, nil, false
+		m.Converged, m.Taken, m.Unseen = run.files(), nil, false
 	default:
 		m.Unseen = m.Unseen || o.Status == Interrupted
-		m.Taken = &taken{Run: run.ID, Commit: run.Commit, Status: o.Status, Began: o.began, Cut: o.Status == Interrupted, Removal: o.Removal}
+		m.Taken = &taken{Run: run.ID, Commit: run.files(), Status: o.Status, Began: o.began, Cut: o.Status == Interrupted, Removal: o.Removal}
 	}
 	if o.Removal {
 		m.Departed = &departed{Why: "destroy", From: from}

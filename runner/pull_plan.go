@@ -19,34 +19,31 @@ import (
 
 // plan plans a pull request as it would be after its merge, and records what came of
 // it. It fails only where the journal or the repository does: then there is no plan,
-// and the next look tries again.
-func (v *reviewer) plan(ctx context.Context, id string, mine *planning) error {
+// and the next look tries again. waits tells that it stands behind somebody.
+func (v *reviewer) plan(ctx context.Context, id string, mine *planning) (waits bool, err error) {
 	p, err := v.r.pull(v.repo.cfg.Name, id)
 	if err != nil {
-		return err
+		return false, err
 	}
 	if p.Seen.Head != mine.head || p.Ended {
-		return nil // the next look knows more
+		return false, nil // the next look knows more
 	}
 	made := &pullPlan{Head: mine.head, Base: mine.base}
 	if why, err := v.mergeWith(ctx, p, made); err != nil || why != "" {
-		return v.unplannable(ctx, id, made, why, err)
+		return false, v.unplannable(ctx, id, made, why, err)
 	}
 	x, why, err := v.prepare(ctx, p, made)
 	if err != nil || why != "" {
-		return v.unplannable(ctx, id, made, why, err)
+		return false, v.unplannable(ctx, id, made, why, err)
 	}
-	waits, err := v.takeLocks(p, x)
-	if err != nil {
-		return err
-	}
-	if len(waits) > 0 {
-		return nil // said, and planned when they are free
+	behind, err := v.takeLocks(p, x)
+	if err != nil || len(behind) > 0 {
+		return true, err
 	}
 	if err := v.begin(id, made, x); err != nil {
-		return err
+		return false, err
 	}
-	return x.execute(ctx)
+	return false, x.execute(ctx)
 }
 
 // mergeWith finds the commit that merging the head into the branch would give. why
@@ -114,14 +111,14 @@ func (v *reviewer) prepare(ctx context.Context, p *pull, made *pullPlan) (_ *rev
 		return nil, "", err
 	}
 	run := &Run{
-		Repository: v.repo.cfg.Name, Commit: made.Head, Trigger: OnPullRequest, PullRequest: p.number(), Branch: p.Seen.HeadRef, Base: made.Base,
+		Repository: v.repo.cfg.Name, Commit: made.Head, Trigger: OnPullRequest, PullRequest: p.number(), Branch: p.Seen.HeadRef, Base: made.Base, Tree: made.Commit,
 		Status: Running, Started: v.r.opts.Now(), Subject: p.Seen.Title, Author: p.Seen.Author.Login, Units: []UnitResult{},
 	}
 	if slices.Contains(paths, workspace.ConfigFile) {
 		run.Notes = append(run.Notes, "it changes mooring.hcl: this plan goes by the one of the branch, and what the new one says holds after the merge")
 	}
 	x := &reviewRun{
-		execution: &execution{r: v.r, repo: v.repo, run: run, graph: graph, tasks: map[string]task{}, known: known, tree: made.Commit},
+		execution: &execution{r: v.r, repo: v.repo, run: run, graph: graph, tasks: map[string]task{}, known: known},
 		v:         v, pull: p, plan: made, planned: map[string]map[string]workspace.Output{}, plans: map[string]*reviewed{},
 	}
 	x.ahead = x.afterPlans

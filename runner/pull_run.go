@@ -241,7 +241,7 @@ func (x *reviewRun) readUpstreams(ctx context.Context) {
 
 func (x *reviewRun) outputsNow(ctx context.Context, id string) (map[string]workspace.Output, error) {
 	u := x.graph.Unit(id)
-	tree, err := x.checkouts.get(ctx, x.repo, x.tree)
+	tree, err := x.checkouts.get(ctx, x.repo, x.commit())
 	if err != nil {
 		return nil, err
 	}
@@ -258,7 +258,7 @@ func (x *reviewRun) workspace(ctx context.Context, t task) (o outcome, v *review
 	if t.unit.Err != nil {
 		return o, nil, t.unit.Err
 	}
-	commit := x.tree
+	commit := x.commit()
 	if t.removal {
 		commit = t.from
 	}
@@ -368,7 +368,7 @@ func (x *reviewRun) manifests(ctx context.Context, t task) (o outcome, v *review
 // rendered is what the set's files make at the commit that is reviewed; whole tells
 // that every value in it was known.
 func (x *reviewRun) rendered(ctx context.Context, t task, src *k8s.Source) (objects []k8s.Object, whole bool, err error) {
-	tree, err := x.checkouts.get(ctx, x.repo, x.tree)
+	tree, err := x.checkouts.get(ctx, x.repo, x.commit())
 	if err != nil {
 		return nil, false, err
 	}
@@ -409,7 +409,7 @@ func (s *manifestSet) foreseen(plan *k8s.ChangePlan, objects []k8s.Object, whole
 	content, err := s.x.r.objectsContent(objects)
 	v := &reviewed{Content: content, Whole: whole}
 	v.Prunes, v.Made = plan.Prunes(), s.x.r.opts.Now()
-	v.Bound.Commit = s.x.tree
+	v.Bound.Commit = s.x.commit()
 	if len(v.Prunes) > 0 {
 		v.Needs = fmt.Sprintf("prunes %d", len(v.Prunes))
 	}

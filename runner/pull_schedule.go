@@ -136,17 +136,15 @@ func (v *reviewer) start(ctx context.Context, p *pull, base string) {
 		if old != nil {
 			<-old.done
 		}
-		err := v.plan(ctx, p.ID, mine)
-		v.mu.Lock()
-		if v.running[p.ID] == mine {
-			delete(v.running, p.ID)
-		}
-		v.mu.Unlock()
+		waits, err := v.plan(ctx, p.ID, mine)
+		v.ended(p.ID, mine)
 		if err != nil && ctx.Err() == nil {
 			v.r.opts.Log.Error("a pull request cannot be planned; the next look tries again", "repository", v.repo.cfg.Name, "pull_request", p.ID, "error", err)
 			return
 		}
-		v.hint() // something may have waited for it
+		if !waits {
+			v.hint() // something may have waited for it
+		}
 	})
 }
 
@@ -172,8 +170,8 @@ func (v *reviewer) stop(id, why string) {
 	<-under.done
 }
 
-// idle waits until no plan is under way.
-func (v *reviewer) idle(ctx context.Context) error {
+// idle waits until no plan and no apply is under way, and tells whether one was.
+func (v *reviewer) idle(ctx context.Context) (busy bool, err error) {
 	for {
 		v.mu.Lock()
 		var under *planning
@@ -183,12 +181,13 @@ func (v *reviewer) idle(ctx context.Context) error {
 		}
 		v.mu.Unlock()
 		if under == nil {
-			return nil
+			return busy, nil
 		}
+		busy = true
 		select {
 		case <-under.done:
 		case <-ctx.Done():
-			return fmt.Errorf("wait for plans under way: %w", ctx.Err())
+			return busy, fmt.Errorf("wait for plans under way: %w", ctx.Err())
 		}
 	}
 }

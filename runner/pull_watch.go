@@ -78,7 +78,7 @@ func (r *Runner) newReviewer(repo *repository) (*reviewer, error) {
 	}
 	if cfg.Forge != nil {
 		var err error
-		if v.forge, err = forge.Open(*cfg.Forge); err != nil {
+		if v.forge, err = forge.New(*cfg.Forge); err != nil {
 			return nil, fmt.Errorf("repository %s: %w", repo.cfg.Name, err)
 		}
 	}
@@ -120,6 +120,28 @@ func (v *reviewer) watch(ctx context.Context) {
 		timer.Stop()
 	}
 	v.wg.Wait()
+}
+
+// once looks at the pull requests, waits until what follows from it has been done, and
+// tells the forge of it: what a sync does.
+func (v *reviewer) once(ctx context.Context) error {
+	defer v.wg.Wait()
+	for range 10 { // what waits for a lock or an upstream may be free after the first round
+		if err := v.look(ctx); err != nil {
+			return err
+		}
+		busy, err := v.idle(ctx)
+		if err != nil {
+			return err
+		}
+		if err := v.drain(ctx); err != nil {
+			return err
+		}
+		if !busy {
+			return nil
+		}
+	}
+	return nil
 }
 
 // hint asks for a look now.

@@ -1,6 +1,7 @@
 package runner
 
 import (
+	"cmp"
 	"time"
 
 	"github.com/mooring-iac/mooring/k8s"
@@ -61,6 +62,7 @@ type Run struct {
 	PullRequest int    `json:"pull_request,omitempty"` // that it plans or applies
 	Branch      string `json:"branch,omitempty"`       // of the head of a pull request, or a review branch
 	Base        string `json:"base,omitempty"`         // the commit that the head was merged with for it
+	Tree        string `json:"tree,omitempty"`         // what that merge gives: the files that the run takes
 
 	Status    Status       `json:"status"`
 	Held      string       `json:"held,omitempty"` // why the run as a whole waits for a person
@@ -116,6 +118,9 @@ type ObjectResult struct {
 	Message string    `json:"message,omitempty"`
 	Diff    *k8s.Diff `json:"diff,omitempty"` // of a preview: what would change; no value that is secret
 }
+
+// files is the commit whose files the run takes.
+func (r *Run) files() string { return cmp.Or(r.Tree, r.Commit) }
 
 // Unit returns the result of the unit with the id, or nil.
 func (r *Run) Unit(id string) *UnitResult {
