@@ -309,6 +309,9 @@ func (x *execution) adopt(tx *bbolt.Tx, o *origin, v *reviewer) error {
 		t.approved = true
 		t.decision = verdict{Repository: x.run.Repository, Run: x.run.ID, Unit: id, Approve: true, By: "the review of " + t.brought, At: x.r.opts.Now()}
 		u := x.run.Unit(id)
+		if shown, err := getRun(tx, t.reviewed.Run); err == nil && shown.Unit(id) != nil {
+			u.foretold(shown.Unit(id))
+		}
 		if by := o.agreed[t.brought]; by != "" {
 			u.Notes = withNotes(u.Notes, fmt.Sprintf("approved by %s in %s", by, t.brought))
 		}
@@ -332,6 +335,11 @@ func (x *execution) adopt(tx *bbolt.Tx, o *origin, v *reviewer) error {
 		}
 	}
 	return nil
+}
+
+// foretold fills a result with what its plan said in review.
+func (u *UnitResult) foretold(shown *UnitResult) {
+	u.Add, u.Change, u.Destroy, u.Outputs, u.Changes = shown.Add, shown.Change, shown.Destroy, shown.Outputs, shown.Changes
 }
 
 func (x *execution) takesFrom(pull string) bool {

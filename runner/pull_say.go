@@ -68,11 +68,18 @@ func (v *reviewer) announce(tx *bbolt.Tx, p *pull) error {
 	if err := v.r.put(tx, p.Repository, "report "+p.ID, note{Pull: p.ID, Report: true}); err != nil {
 		return err
 	}
-	report, err := v.report(tx, p, false)
+	planned, err := v.planReport(tx, p, false)
 	if err != nil {
 		return err
 	}
-	return v.setStatuses(tx, p, statusesOf(p, report))
+	all := planStatuses(p, planned)
+	if err := v.addApplied(tx, p, &planned, false); err != nil {
+		return err
+	}
+	if s, ok := appliedStatus(p, planned); ok {
+		all = append(all, s)
+	}
+	return v.setStatuses(tx, p, all)
 }
 
 // pending says that a plan is under way.
@@ -97,10 +104,10 @@ func (v *reviewer) setStatuses(tx *bbolt.Tx, p *pull, all []forge.Status) error 
 	return nil
 }
 
-// statusesOf says in one line each how a pull request stands. Every word is final for
+// planStatuses say in one line each how the plan of a pull request stands. Every word is final for
 // what it is of: only a plan or an apply under way, and what waits for a lock or for
 // somebody to let a fork run, is pending, and ends with the pull request at the latest.
-func statusesOf(p *pull, report comment.Report) []forge.Status {
+func planStatuses(p *pull, report comment.Report) []forge.Status {
 	plan := forge.Status{Context: planStatus, Check: forge.Success, Description: comment.StatusText(report), URL: report.URL}
 	switch {
 	case p.Plan == nil:
@@ -132,9 +139,6 @@ func statusesOf(p *pull, report comment.Report) []forge.Status {
 	all := []forge.Status{plan}
 	if p.Plan.Done && p.Plan.Failed == "" {
 		all = append(all, policyOf(report))
-	}
-	if s, ok := appliedStatus(p, report); ok {
-		all = append(all, s)
 	}
 	return all
 }
@@ -211,6 +215,16 @@ func (v *reviewer) unitPage(run, unit string) string {
 // report is everything that is to be said of a pull request now. With texts the plans'
 // own words are in it, which are read from disk.
 func (v *reviewer) report(tx *bbolt.Tx, p *pull, texts bool) (comment.Report, error) {
+	c, err := v.planReport(tx, p, texts)
+	if err == nil {
+		err = v.addApplied(tx, p, &c, texts)
+	}
+	c.Next = v.nextOf(tx, p, c.Units)
+	return c, err
+}
+
+// planReport is what is to be said of the plan alone.
+func (v *reviewer) planReport(tx *bbolt.Tx, p *pull, texts bool) (comment.Report, error) {
 	c := comment.Report{Marker: v.marker(p), Head: p.Seen.Head, Waits: v.waitsOf(p)}
 	if p.Plan == nil {
 		c.Failed = "not planned yet"
@@ -218,7 +232,6 @@ func (v *reviewer) report(tx *bbolt.Tx, p *pull, texts bool) (comment.Report, er
 	}
 	c.Head, c.Base, c.Failed = p.Plan.Head, p.Plan.Base, p.Plan.Failed
 	if p.Plan.Run == "" {
-		c.Next = v.nextOf(tx, p, nil)
 		return c, nil
 	}
 	run, err := getRun(tx, p.Plan.Run)
@@ -245,10 +258,6 @@ func (v *reviewer) report(tx *bbolt.Tx, p *pull, texts bool) (comment.Report, er
 		}
 		c.Units = append(c.Units, unit)
 	}
-	if err := v.addApplied(tx, p, &c, texts); err != nil {
-		return c, err
-	}
-	c.Next = v.nextOf(tx, p, c.Units)
 	return c, nil
 }
 
