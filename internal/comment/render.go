@@ -216,7 +216,7 @@ func details(b *strings.Builder, all []section, room int, url string) {
 		for _, p := range s {
 			b.WriteString(p.text)
 			if p.code != nil {
-				p.code.write(b, max(level, p.code.least()))
+				p.code.write(b, max(level, p.code.least))
 			}
 		}
 	}
@@ -235,7 +235,7 @@ func fill(blocks []*fenced, room int) int {
 	takes := func(level int) int {
 		n := 0
 		for _, f := range blocks {
-			n += min(f.size(), max(level, f.least()))
+			n += min(f.size, max(level, f.least))
 		}
 		return n
 	}
