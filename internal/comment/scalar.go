@@ -1,10 +1,11 @@
 package comment
 
 import (
-	"bytes"
 	"crypto/sha256"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -80,16 +81,12 @@ func fingerprint(s string) string {
 	return fmt.Sprintf("sha256 %x", sum[:4])
 }
 
-// long takes apart a text of several lines, or JSON in a string. Other strings have
-// no lines of their own.
-func long(s string) (open string, lines []string, end string) {
-	if pretty := indented(s); pretty != nil {
-		return "jsonencode(", pretty, ")"
-	}
+// heredoc are the lines of a text that has several; nil for another string.
+func heredoc(s string) []string {
 	if strings.Contains(strings.TrimRight(s, "\n"), "\n") || strings.HasSuffix(s, "\n") && len(s) > 1 {
-		return "<<-EOT", textLines(s), "EOT"
+		return textLines(s)
 	}
-	return "", nil, ""
+	return nil
 }
 
 // textLines are the lines of a text, each without anything that would end it early.
@@ -106,16 +103,27 @@ func textLines(s string) []string {
 // longestJSON is how many bytes of a string are read as JSON.
 const longestJSON = 1 << 20
 
-// indented are the lines of a string that is an object or list of JSON; nil when it
-// is none.
-func indented(s string) []string {
+// fromJSON is the object or list that a string holds as JSON. One that is empty is
+// shown as the string it is.
+func fromJSON(s string) (any, bool) {
 	t := strings.TrimSpace(s)
 	if len(t) < 3 || len(t) > longestJSON || t[0] != '{' && t[0] != '[' {
-		return nil
+		return nil, false
 	}
-	var b bytes.Buffer
-	if json.Indent(&b, []byte(t), "", "    ") != nil {
-		return nil
+	d := json.NewDecoder(strings.NewReader(t))
+	d.UseNumber()
+	var v any
+	if d.Decode(&v) != nil || d.More() {
+		return nil, false
 	}
-	return textLines(b.String() + "\n")
+	if _, err := d.Token(); !errors.Is(err, io.EOF) {
+		return nil, false
+	}
+	switch v := v.(type) {
+	case map[string]any:
+		return v, len(v) > 0
+	case []any:
+		return v, len(v) > 0
+	}
+	return nil, false
 }

@@ -33,7 +33,7 @@ func (s section) least() int {
 	for _, p := range s {
 		n += len(p.text)
 		if p.code != nil {
-			n += min(p.code.size, max(p.code.least, something))
+			n += 1 + min(p.code.size, max(p.code.least, something))
 		}
 	}
 	return n

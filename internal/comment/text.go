@@ -9,28 +9,30 @@ import (
 
 // text writes how one string becomes another: line by line where they have lines.
 func (w *writer) text(depth int, name, before, after, comment string) {
-	open, x, end := long(before)
-	openAfter, y, endAfter := long(after)
+	if b, ok := fromJSON(before); ok {
+		if a, ok := fromJSON(after); ok {
+			w.line("!", depth, name+"jsonencode("+comment)
+			if x, y := (side{v: b}), (side{v: a}); same(x, y) {
+				w.line(" ", depth+1, "# (the same, written in another way)")
+			} else {
+				w.value(depth+1, "", nil, x, y)
+			}
+			w.line("!", depth, ")")
+			return
+		}
+	}
+	x, y := heredoc(before), heredoc(after)
 	if x == nil && y == nil {
 		x, y := quotedPair(before, after)
 		w.line("!", depth, name+x+" -> "+y+comment)
 		return
 	}
-	if open != openAfter { // JSON that becomes a text, or a text a word
-		open, end = "<<-EOT", "EOT"
-		x, y = textLines(before), textLines(after)
-		if openAfter == "jsonencode(" {
-			open, end = openAfter, endAfter
-		}
-	}
+	x, y = textLines(before), textLines(after)
 	if strings.HasSuffix(before, "\n") != strings.HasSuffix(after, "\n") {
 		x, y = ending(x, before), ending(y, after)
 	}
-	w.line("!", depth, name+open+comment)
+	w.line("!", depth, name+"<<-EOT"+comment)
 	lines := unified(strings.Join(x, "\n")+"\n", strings.Join(y, "\n")+"\n")
-	if len(lines) == 0 {
-		w.line(" ", depth+1, "# (only white space differs)")
-	}
 	for i, l := range lines {
 		if i == mostLines {
 			w.line(" ", depth+1, fmt.Sprintf("# (%s cut, %s -> %s)", things(len(lines)-i, "line"), fingerprint(before), fingerprint(after)))
@@ -44,7 +46,7 @@ func (w *writer) text(depth int, name, before, after, comment string) {
 		}
 		w.line(l.mark, depth+1, clipText(l.text))
 	}
-	w.line("!", depth, end)
+	w.line("!", depth, "EOT")
 }
 
 // ending says of a text without a line break at its end that it has none.

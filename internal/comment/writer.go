@@ -174,12 +174,18 @@ func (w *writer) one(mark string, depth int, name string, s side, comment string
 		}
 		w.line(mark, depth, "]")
 	case string:
-		open, lines, end := long(v)
+		if j, ok := fromJSON(v); ok {
+			w.line(mark, depth, name+"jsonencode("+comment)
+			w.one(mark, depth+1, "", side{v: j}, "")
+			w.line(mark, depth, ")")
+			return
+		}
+		lines := heredoc(v)
 		if lines == nil {
 			w.line(mark, depth, name+inline(s)+comment)
 			return
 		}
-		w.line(mark, depth, name+open+comment)
+		w.line(mark, depth, name+"<<-EOT"+comment)
 		for i, l := range lines {
 			if i == mostLines {
 				w.line(" ", depth+1, fmt.Sprintf("# (%s cut, %s)", things(len(lines)-i, "line"), fingerprint(v)))
@@ -187,7 +193,7 @@ func (w *writer) one(mark string, depth int, name string, s side, comment string
 			}
 			w.line(mark, depth+1, clipText(l))
 		}
-		w.line(mark, depth, end)
+		w.line(mark, depth, "EOT")
 	default:
 		w.line(mark, depth, name+inline(s)+comment)
 	}
