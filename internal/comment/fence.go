@@ -19,6 +19,8 @@ type fenced struct {
 	kept  int // of them in body; the last may be a part
 	part  bool
 	url   string // page with all of it
+	size  int    // what all of it takes
+	least int    // what it takes when nothing of it is shown
 }
 
 // rawText is text as another program wrote it.
@@ -63,22 +65,17 @@ func newFenced(info, s string, most int, url string, before func(line string) st
 	}
 	f.body = b.String()
 	f.fence = strings.Repeat("`", max(3, longestRun(s)+1))
+	f.size = f.frame() + len(f.body)
+	note := len(f.note(f.lines))
+	if f.part {
+		f.size += note
+	}
+	f.least = min(f.size, note)
 	return f
 }
 
 // frame is what the two fences take.
 func (f *fenced) frame() int { return 2*len(f.fence) + len(f.info) + 2 }
-
-// size is what all of it takes.
-func (f *fenced) size() int {
-	if f.part {
-		return f.frame() + len(f.body) + len(f.note(f.lines))
-	}
-	return f.frame() + len(f.body)
-}
-
-// least is what it takes when nothing of it is shown.
-func (f *fenced) least() int { return min(f.size(), len(f.note(f.lines))+1) }
 
 // note says how much is not shown.
 func (f *fenced) note(lines int) string {
@@ -95,7 +92,7 @@ func (f *fenced) note(lines int) string {
 // write takes at most room bytes, and at least what least says.
 func (f *fenced) write(b *strings.Builder, room int) {
 	body, kept, note := f.body, f.kept, ""
-	if f.part || f.size() > room {
+	if f.part || f.size > room {
 		room -= f.frame() + len(f.note(f.lines))
 		var cut bool
 		body, kept, cut = f.head(room)

@@ -1,6 +1,7 @@
 package comment
 
 import (
+	"crypto/sha256"
 	"fmt"
 	"strconv"
 	"strings"
@@ -14,7 +15,18 @@ func Marker(kind, repository string, number int, more ...string) string {
 	for i, p := range parts {
 		parts[i] = markerPart(p, "")
 	}
-	return "mooring:" + strings.Join(parts, ":")
+	return bounded("mooring:" + strings.Join(parts, ":"))
+}
+
+// longestMarker keeps a marker small beside what any forge takes.
+const longestMarker = 300
+
+// bounded is a marker, or its digest where it is too long.
+func bounded(marker string) string {
+	if len(marker) <= longestMarker {
+		return marker
+	}
+	return fmt.Sprintf("mooring:%x", sha256.Sum256([]byte(marker)))
 }
 
 // HasMarker reports whether a comment carries the marker, in the place where we
@@ -36,7 +48,7 @@ func hidden(marker string) string {
 	for i, p := range parts {
 		parts[i] = markerPart(p, "%")
 	}
-	return "<!-- " + strings.Join(parts, ":") + " -->"
+	return "<!-- " + bounded(strings.Join(parts, ":")) + " -->"
 }
 
 // markerPart writes what could end the comment, or a part, as %3a. With keep "%" it

@@ -2,6 +2,7 @@ package comment
 
 import (
 	"fmt"
+	"regexp"
 	"strings"
 	"unicode"
 )
@@ -48,11 +49,14 @@ func prose(s string, most int, inCell bool) string {
 		}
 	}
 	t := strings.TrimSpace(out.b.String())
-	if t != "" && (t[0] == '-' || t[0] >= '0' && t[0] <= '9') {
+	if listLike.MatchString(t) {
 		return entity(rune(t[0])) + t[1:]
 	}
 	return t
 }
+
+// listLike is how a list, or a rule, would begin inside an item of ours.
+var listLike = regexp.MustCompile(`^(-|[0-9]+[.)])`)
 
 type words struct {
 	b    strings.Builder
@@ -66,7 +70,8 @@ func (o *words) word(w string) {
 	o.b.WriteString(w[:len(w)-len(core)])
 	end := core
 	core = strings.TrimRight(core, `.,:;!?)"'`)
-	if core == "" || plain(core) {
+	emoji := strings.HasPrefix(end[len(core):], ":") && strings.Contains(core, ":") // 1:100: holds one
+	if core == "" || plain(core) && !emoji {
 		o.b.WriteString(core)
 	} else {
 		o.code(core)
@@ -93,6 +98,7 @@ func plain(w string) bool {
 			return false
 		case digit || r == '-' || r == '\'' || unicode.IsLetter(r) || r > unicode.MaxASCII:
 		case r == '.' && last >= '0' && last <= '9':
+		case r == ':' && last >= '0' && last <= '9' && i+1 < len(w) && w[i+1] >= '0' && w[i+1] <= '9': // a time
 		case r == '%' && i == len(w)-1 && last >= '0' && last <= '9':
 		default:
 			return false

@@ -1,7 +1,6 @@
 package comment
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 )
@@ -54,14 +53,14 @@ func Render(r Report, limit int) string {
 	if room < 0 {
 		return tiny(&r, marker, limit)
 	}
-	var b strings.Builder
+	b := &pages{}
 	b.Grow(min(limit, 1<<20))
-	b.WriteString(top.String())
-	b.WriteString(summary)
-	details(&b, sections(units, limit), room, r.URL)
-	b.WriteString(bottom.String())
-	b.WriteString(marker)
-	return strings.TrimLeft(b.String(), "\n")
+	b.add(top.String())
+	b.add(summary)
+	details(b, sections(units, limit), room, r.URL)
+	b.add(bottom.String())
+	b.add(marker)
+	return b.String()
 }
 
 // smallest is the room that a comment with a table needs. No forge has as little.
@@ -90,7 +89,7 @@ func (r *Report) head(before, after string) string {
 			said = append(said, "nothing changes in "+things(t.units, "unit"))
 		case t.what() == "":
 		default:
-			said = append(said, fmt.Sprintf("%s in %d of %s", t.what(), t.changing, things(t.units, "unit")))
+			said = append(said, t.what()+t.where())
 		}
 	}
 	if rest := t.rest(); rest != "" {
@@ -184,9 +183,27 @@ func footInline(r *Report) string {
 	return ""
 }
 
+// pages is text whose parts may begin and end with an empty line: of two that meet
+// one stays.
+type pages struct{ strings.Builder }
+
+func (b *pages) add(s string) {
+	if t := b.String(); t == "" || strings.HasSuffix(t, "\n\n") {
+		s = strings.TrimLeft(s, "\n")
+	}
+	b.WriteString(s)
+}
+
+// line puts an empty line before a block that follows another.
+func (b *pages) line() {
+	if !strings.HasSuffix(b.String(), "\n\n") {
+		b.WriteByte('\n')
+	}
+}
+
 // details writes the sections in at most room bytes: as many as there is room for
 // with their code cut, each block of code cut to the same length at most.
-func details(b *strings.Builder, all []section, room int, url string) {
+func details(b *pages, all []section, room int, url string) {
 	const more = 60
 	reserve := more + len(link("the full text", url))
 	need, fit := 0, 0
@@ -207,6 +224,7 @@ func details(b *strings.Builder, all []section, room int, url string) {
 		for _, p := range s {
 			fixed += len(p.text)
 			if p.code != nil {
+				fixed++ // an empty line before it
 				sizes = append(sizes, p.code)
 			}
 		}
@@ -214,9 +232,10 @@ func details(b *strings.Builder, all []section, room int, url string) {
 	level := fill(sizes, room-fixed)
 	for _, s := range all[:fit] {
 		for _, p := range s {
-			b.WriteString(p.text)
+			b.add(p.text)
 			if p.code != nil {
-				p.code.write(b, max(level, p.code.least()))
+				b.line()
+				p.code.write(&b.Builder, max(level, p.code.least))
 			}
 		}
 	}
@@ -225,7 +244,7 @@ func details(b *strings.Builder, all []section, room int, url string) {
 		if l := link("the full text", url); l != "" {
 			said += "; " + l
 		}
-		b.WriteString(said + ".\n")
+		b.add(said + ".\n")
 	}
 }
 
@@ -235,7 +254,7 @@ func fill(blocks []*fenced, room int) int {
 	takes := func(level int) int {
 		n := 0
 		for _, f := range blocks {
-			n += min(f.size(), max(level, f.least()))
+			n += min(f.size, max(level, f.least))
 		}
 		return n
 	}

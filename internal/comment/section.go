@@ -33,7 +33,7 @@ func (s section) least() int {
 	for _, p := range s {
 		n += len(p.text)
 		if p.code != nil {
-			n += min(p.code.size(), max(p.code.least(), something))
+			n += 1 + min(p.code.size, max(p.code.least, something))
 		}
 	}
 	return n
@@ -45,7 +45,7 @@ const (
 )
 
 func (u *Unit) hasSection() bool {
-	return u.Diff != "" || u.Text != "" || u.Difference != "" || len(u.Notes) > 0 || slices.ContainsFunc(u.Objects, Object.said) || utf8.RuneCountInString(u.Reason) > longestCell
+	return u.Diff != "" || u.Text != "" && u.Status != unchanged || u.Difference != "" || len(u.Notes) > 0 || slices.ContainsFunc(u.Objects, Object.said) || utf8.RuneCountInString(u.Reason) > longestCell
 }
 
 // sections are the errors, open, and then what is folded.

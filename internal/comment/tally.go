@@ -84,6 +84,14 @@ func (t tally) what() string {
 	return strings.Join(parts, ", ")
 }
 
+// where says how many units those changes are in.
+func (t tally) where() string {
+	if t.units == 1 {
+		return ""
+	}
+	return fmt.Sprintf(" in %d of %d units", t.changing, t.units)
+}
+
 // rest are the numbers of units that need more than a look.
 func (t tally) rest() string {
 	var parts []string
@@ -128,7 +136,7 @@ func StatusText(r Report) string {
 	if rest != "" {
 		rest = "; " + rest
 	}
-	whole := fmt.Sprintf("%s in %d of %s%s", what, t.changing, things(t.units, "unit"), rest)
+	whole := what + t.where() + rest
 	if t.changing > fewUnits {
 		return clip(whole, longestStatus)
 	}
