@@ -2,6 +2,4 @@ package forge
 
 import "errors"
 
-func newGitHub(cfg Config) (backend, *transport, error) { return nil, nil, errors.New("not yet") }
-func newGitLab(cfg Config) (backend, *transport, error) { return nil, nil, errors.New("not yet") }
-func newGitea(cfg Config) (backend, *transport, error)  { return nil, nil, errors.New("not yet") }
+func newGitea(cfg Config) (backend, *transport, error) { return nil, nil, errors.New("not yet") }
