@@ -42,6 +42,13 @@ func (e *answerError) Unwrap() error {
 	return ErrRefused
 }
 
+// said is true of an answer that is a failure in these words. Some answers differ
+// in nothing else.
+func said(err error, words string) bool {
+	var answer *answerError
+	return errors.As(err, &answer) && strings.Contains(strings.ToLower(answer.words), strings.ToLower(words))
+}
+
 // words are what a forge says in an answer that is a failure: Gitea and GitHub
 // {"message": "…", "errors": […]}, GitLab {"message": "…" or ["…"] or {"base":
 // ["…"]}} or {"error": "…"}. A page that is not JSON says nothing.

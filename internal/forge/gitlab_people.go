@@ -161,4 +161,3 @@ func (g *gitLab) date(ctx context.Context, number int, approvals []Review) error
 	}
 	return nil
 }
-

@@ -1,5 +1,0 @@
-package forge
-
-import "errors"
-
-func newGitea(cfg Config) (backend, *transport, error) { return nil, nil, errors.New("not yet") }
