@@ -119,7 +119,7 @@ func (a *fakeApp) check(f *fakeGitHub, r *http.Request) string {
 	}
 	signature, err := base64.RawURLEncoding.DecodeString(parts[2])
 	sum := sha256.Sum256([]byte(parts[0] + "." + parts[1]))
-	now := f.now.Unix()
+	now := f.clock().Unix()
 	switch {
 	case header.Alg != "RS256" || header.Typ != "JWT":
 		return "A JSON web token could not be decoded"
@@ -140,7 +140,7 @@ func (a *fakeApp) check(f *fakeGitHub, r *http.Request) string {
 // takes is true of a request that carries an installation's token that lives.
 func (a *fakeApp) takes(f *fakeGitHub, r *http.Request) bool {
 	ends, ok := a.tokens[strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer ")]
-	return ok && f.now.Before(ends)
+	return ok && f.clock().Before(ends)
 }
 
 func (f *fakeGitHub) appRoutes(on route) {
@@ -170,7 +170,7 @@ func (f *fakeGitHub) appRoutes(on route) {
 		}
 		f.app.given++
 		token := fmt.Sprintf("ghs_fake%d", f.app.given)
-		f.app.tokens[token] = f.now.Add(time.Hour)
-		f.answer(w, r, http.StatusCreated, map[string]any{"token": token, "expires_at": f.now.Add(time.Hour)})
+		f.app.tokens[token] = f.clock().Add(time.Hour)
+		f.answer(w, r, http.StatusCreated, map[string]any{"token": token, "expires_at": f.clock().Add(time.Hour)})
 	})
 }

@@ -49,7 +49,7 @@ func (f *fakeGitHub) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	f.remaining--
 	w.Header().Set("X-RateLimit-Limit", "5000")
 	w.Header().Set("X-RateLimit-Remaining", strconv.Itoa(f.remaining))
-	w.Header().Set("X-RateLimit-Reset", strconv.FormatInt(f.now.Unix()+3600, 10))
+	w.Header().Set("X-RateLimit-Reset", strconv.FormatInt(f.clock().Unix()+3600, 10))
 	w.Header().Set("X-RateLimit-Resource", "core")
 	asApp := r.URL.Path == "/api/v3/app" || strings.HasPrefix(r.URL.Path, "/api/v3/app/") || strings.HasSuffix(r.URL.Path, "/installation")
 	switch {

@@ -28,7 +28,8 @@ type fakeRepo struct {
 	t  *testing.T
 	mu sync.Mutex
 
-	now     time.Time
+	now     time.Time        // when the last thing happened
+	clock   func() time.Time // what tokens and limits go by
 	serial  int64
 	bot     int64
 	users   map[int64]*fakeUser
@@ -101,6 +102,7 @@ func newFakeRepo(t *testing.T) *fakeRepo {
 	r := &fakeRepo{
 		t:        t,
 		now:      time.Date(2026, 11, 26, 12, 0, 0, 0, time.UTC),
+		clock:    time.Now,
 		users:    map[int64]*fakeUser{},
 		teams:    map[string][]int64{},
 		pulls:    map[int]*fakePull{},

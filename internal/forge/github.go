@@ -120,8 +120,8 @@ func (g *gitHub) setStatus(ctx context.Context, commit string, s Status) error {
 func (g *gitHub) brought(ctx context.Context, commit string) ([]PullRequest, error) {
 	var all []PullRequest
 	for p, err := range g.client.PullRequests.ListPullRequestsWithCommitIter(ctx, g.owner, g.name, commit, &hundred) {
-		if said(err, "no commit found") {
-			return nil, nil
+		if said(err, "no commit found") { // 422
+			return nil, fmt.Errorf("%w: %w", ErrNotFound, err)
 		}
 		if err != nil {
 			return nil, err

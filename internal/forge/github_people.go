@@ -78,7 +78,7 @@ func gitHubPull(p *github.PullRequest) PullRequest {
 	}
 	if p.Mergeable != nil { // null while GitHub still tries
 		pull.Mergeable = No
-		if *p.Mergeable {
+		if *p.Mergeable && !pull.Draft { // which is no conflict, but is not merged either
 			pull.Mergeable = Yes
 		}
 	}

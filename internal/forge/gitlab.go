@@ -110,9 +110,6 @@ func (g *gitLab) brought(ctx context.Context, commit string) ([]PullRequest, err
 	found, err := gitlab.ScanAndCollect(func(next gitlab.PaginationOptionFunc) ([]*gitlab.BasicMergeRequest, *gitlab.Response, error) {
 		return g.client.Commits.ListMergeRequestsByCommit(g.project, commit, gitlab.WithContext(ctx), next)
 	})
-	if said(err, "commit not found") { // of a commit that GitLab does not have
-		return nil, nil
-	}
 	if err != nil {
 		return nil, err
 	}
