@@ -104,6 +104,7 @@ func (f *fakeGitHub) mux() *http.ServeMux {
 	on("PUT "+repo+"/pulls/{n}/merge", f.withPull(f.mergePull))
 	on("GET "+repo+"/pulls/{n}/reviews", f.withPull(f.listReviews))
 	on("GET "+repo+"/commits/{sha}/pulls", f.commitPulls)
+	on("GET "+repo+"/compare/{span}", f.compare)
 	on("GET "+repo+"/issues/{n}/comments", f.withPull(f.listComments))
 	on("POST "+repo+"/issues/{n}/comments", f.withPull(f.postComment))
 	on("PATCH "+repo+"/issues/comments/{id}", f.patchComment)
@@ -244,6 +245,17 @@ func (f *fakeGitHub) commitPulls(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	list(f, w, r, all)
+}
+
+// compare knows of main alone.
+func (f *fakeGitHub) compare(w http.ResponseWriter, r *http.Request) {
+	f.query(r, "page", "per_page")
+	from, to, _ := strings.Cut(r.PathValue("span"), "...")
+	status := "diverged"
+	if i, j := slices.Index(f.branches["main"], from), slices.Index(f.branches["main"], to); i >= 0 && i < j {
+		status = "ahead"
+	}
+	f.answer(w, r, 200, map[string]any{"status": status, "commits": []any{}, "files": []any{}})
 }
 
 func (f *fakeGitHub) comment(c *fakeComment) map[string]any {

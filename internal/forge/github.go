@@ -14,9 +14,8 @@ import (
 const (
 	gitHubComment     = 65536
 	gitHubDescription = 140
+	perPage           = 100 // the most that GitHub and GitLab give
 )
-
-var hundred = github.ListOptions{PerPage: 100}
 
 func (g *gitHub) maxComment() int { return gitHubComment }
 
@@ -37,7 +36,7 @@ func (g *gitHub) self(ctx context.Context) (User, error) {
 
 func (g *gitHub) pullRequests(ctx context.Context) ([]PullRequest, error) {
 	var all []PullRequest
-	opts := &github.PullRequestListOptions{State: "open", Sort: "created", Direction: "asc", ListOptions: hundred}
+	opts := &github.PullRequestListOptions{State: "open", Sort: "created", Direction: "asc", ListOptions: github.ListOptions{PerPage: perPage}}
 	for p, err := range g.client.PullRequests.ListIter(ctx, g.owner, g.name, opts) {
 		if err != nil {
 			return nil, err
@@ -59,7 +58,7 @@ func (g *gitHub) pullRequest(ctx context.Context, number int) (PullRequest, erro
 // place and says so; a comment alone is no verdict.
 func (g *gitHub) reviews(ctx context.Context, number int) ([]Review, error) {
 	var all []Review
-	for r, err := range g.client.PullRequests.ListReviewsIter(ctx, g.owner, g.name, number, &hundred) {
+	for r, err := range g.client.PullRequests.ListReviewsIter(ctx, g.owner, g.name, number, &github.ListOptions{PerPage: perPage}) {
 		if err != nil {
 			return nil, err
 		}
@@ -77,7 +76,7 @@ func (g *gitHub) reviews(ctx context.Context, number int) ([]Review, error) {
 
 func (g *gitHub) comments(ctx context.Context, number int, after int64) ([]Comment, error) {
 	var all []Comment
-	opts := &github.IssueListCommentsOptions{ListOptions: hundred}
+	opts := &github.IssueListCommentsOptions{ListOptions: github.ListOptions{PerPage: perPage}}
 	for c, err := range g.client.Issues.ListCommentsIter(ctx, g.owner, g.name, number, opts) {
 		if err != nil {
 			return nil, err
@@ -115,23 +114,42 @@ func (g *gitHub) setStatus(ctx context.Context, commit string, s Status) error {
 	return err
 }
 
-// brought also finds what GitHub only associates with a commit, such as an open
-// pull request that holds it: those are left out.
+// brought also finds what GitHub only associates with a commit: an open pull request
+// that holds it, and one that it was squashed away in, which did not bring it.
 func (g *gitHub) brought(ctx context.Context, commit string) ([]PullRequest, error) {
 	var all []PullRequest
-	for p, err := range g.client.PullRequests.ListPullRequestsWithCommitIter(ctx, g.owner, g.name, commit, &hundred) {
+	for p, err := range g.client.PullRequests.ListPullRequestsWithCommitIter(ctx, g.owner, g.name, commit, &github.ListOptions{PerPage: perPage}) {
 		if said(err, "no commit found") { // 422
 			return nil, fmt.Errorf("%w: %w", ErrNotFound, err)
 		}
 		if err != nil {
 			return nil, err
 		}
-		here := strings.EqualFold(p.GetBase().GetRepo().GetFullName(), g.owner+"/"+g.name)
-		if pull := gitHubPull(p); pull.State == Merged && here {
+		pull := gitHubPull(p)
+		if here := strings.EqualFold(p.GetBase().GetRepo().GetFullName(), g.owner+"/"+g.name); !here || pull.State != Merged {
+			continue
+		}
+		came, err := g.leadsTo(ctx, commit, pull.MergeCommit)
+		if err != nil {
+			return nil, err
+		}
+		if came {
 			all = append(all, pull)
 		}
 	}
 	return all, nil
+}
+
+// leadsTo is true where a commit is an ancestor of another, or the same.
+func (g *gitHub) leadsTo(ctx context.Context, commit, other string) (bool, error) {
+	if commit == other || other == "" {
+		return commit == other, nil
+	}
+	between, _, err := g.client.Repositories.CompareCommits(ctx, g.owner, g.name, commit, other, &github.ListOptions{PerPage: 1})
+	if err != nil {
+		return false, err
+	}
+	return between.GetStatus() == "ahead", nil
 }
 
 func (g *gitHub) merge(ctx context.Context, m MergeRequest) error {

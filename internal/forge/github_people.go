@@ -36,7 +36,7 @@ func (g *gitHub) inTeam(ctx context.Context, team string, u User) (bool, error) 
 	if !ok {
 		return false, fmt.Errorf("%w: %q is not organization/team", ErrNotFound, team)
 	}
-	opts := &github.TeamListTeamMembersOptions{ListOptions: hundred}
+	opts := &github.TeamListTeamMembersOptions{ListOptions: github.ListOptions{PerPage: perPage}}
 	for member, err := range g.client.Teams.ListTeamMembersBySlugIter(ctx, url.PathEscape(org), url.PathEscape(slug), opts) {
 		if err != nil {
 			return false, err

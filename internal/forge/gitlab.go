@@ -12,8 +12,6 @@ import (
 // GitLab takes a note of 1,000,000 characters, which are no fewer bytes.
 const gitLabComment = 1_000_000
 
-var page = gitlab.ListOptions{PerPage: 100}
-
 func (g *gitLab) maxComment() int { return gitLabComment }
 
 func (g *gitLab) self(ctx context.Context) (User, error) {
@@ -26,7 +24,7 @@ func (g *gitLab) self(ctx context.Context) (User, error) {
 
 func (g *gitLab) pullRequests(ctx context.Context) ([]PullRequest, error) {
 	opts := &gitlab.ListProjectMergeRequestsOptions{
-		State: gitlab.Ptr("opened"), OrderBy: gitlab.Ptr("created_at"), Sort: gitlab.Ptr("asc"), ListOptions: page,
+		State: gitlab.Ptr("opened"), OrderBy: gitlab.Ptr("created_at"), Sort: gitlab.Ptr("asc"), ListOptions: gitlab.ListOptions{PerPage: perPage},
 	}
 	var all []PullRequest
 	for m, err := range gitlab.Scan2(func(next gitlab.PaginationOptionFunc) ([]*gitlab.BasicMergeRequest, *gitlab.Response, error) {
@@ -52,7 +50,7 @@ func (g *gitLab) pullRequest(ctx context.Context, number int) (PullRequest, erro
 
 // notes lists what was said and done, oldest first.
 func (g *gitLab) notes(ctx context.Context, number int) ([]*gitlab.Note, error) {
-	opts := &gitlab.ListMergeRequestNotesOptions{OrderBy: gitlab.Ptr("created_at"), Sort: gitlab.Ptr("asc"), ListOptions: page}
+	opts := &gitlab.ListMergeRequestNotesOptions{OrderBy: gitlab.Ptr("created_at"), Sort: gitlab.Ptr("asc"), ListOptions: gitlab.ListOptions{PerPage: perPage}}
 	return gitlab.ScanAndCollect(func(next gitlab.PaginationOptionFunc) ([]*gitlab.Note, *gitlab.Response, error) {
 		return g.client.Notes.ListMergeRequestNotes(g.project, int64(number), opts, gitlab.WithContext(ctx), next)
 	})

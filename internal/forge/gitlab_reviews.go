@@ -71,7 +71,7 @@ func (g *gitLab) date(ctx context.Context, number int, reviews []Review) error {
 // bind gives reviews the head they were of. It leaves Commit empty where there is
 // no time, or none after the first version.
 func (g *gitLab) bind(ctx context.Context, number int, reviews []Review) error {
-	opts := &gitlab.GetMergeRequestDiffVersionsOptions{ListOptions: page}
+	opts := &gitlab.GetMergeRequestDiffVersionsOptions{ListOptions: gitlab.ListOptions{PerPage: perPage}}
 	versions, err := gitlab.ScanAndCollect(func(next gitlab.PaginationOptionFunc) ([]*gitlab.MergeRequestDiffVersion, *gitlab.Response, error) {
 		return g.client.MergeRequests.GetMergeRequestDiffVersions(g.project, int64(number), opts, gitlab.WithContext(ctx), next)
 	})
