@@ -120,7 +120,7 @@ func (g *gitHub) brought(ctx context.Context, commit string) ([]PullRequest, err
 	var all []PullRequest
 	for p, err := range g.client.PullRequests.ListPullRequestsWithCommitIter(ctx, g.owner, g.name, commit, &github.ListOptions{PerPage: perPage}) {
 		if said(err, "no commit found") { // 422
-			return nil, fmt.Errorf("%w: %w", ErrNotFound, err)
+			return nil, restate(ErrNotFound, err)
 		}
 		if err != nil {
 			return nil, err

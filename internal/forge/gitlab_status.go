@@ -57,7 +57,7 @@ func (g *gitLab) postStatus(ctx context.Context, commit string, s Status, state 
 		_, _, err = g.client.Commits.SetCommitStatus(g.project, commit, opts, gitlab.WithContext(ctx))
 	}
 	if said(err, "is in progress") {
-		return fmt.Errorf("%w: %w", ErrUnavailable, err) // somebody else sets one of this commit
+		return restate(ErrUnavailable, err) // somebody else sets one of this commit
 	}
 	return err
 }

@@ -56,11 +56,14 @@ type traits struct {
 	changes      bool // changes can be requested as a verdict
 	reviewCommit bool // a review tells the commit that it was of
 	fork         bool
-	methods      []string // to merge by, one after the other in one repository
+	methods      []string // to merge by in one repository; nil is all
 }
 
 // suite is what holds on every forge.
 func suite(t *testing.T, w world, can traits) {
+	if can.methods == nil {
+		can.methods = []string{"merge", "squash", "rebase"}
+	}
 	f, err := New(w.config())
 	if err != nil {
 		t.Fatal(err)
