@@ -5,8 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"net/url"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"code.gitea.io/sdk/gitea"
@@ -17,7 +17,8 @@ type giteaForge struct {
 	root        string
 	wire        *transport
 	owner, name string
-	settle      []time.Duration // how long to wait between asking again what brought a young commit
+	settle      []time.Duration // pauses in which Gitea finds out what it answers with "try again" or not yet
+	personal    atomic.Bool     // the owner is known to be no organisation
 }
 
 func newGitea(cfg Config) (backend, *transport, error) {
@@ -38,7 +39,7 @@ func newGitea(cfg Config) (backend, *transport, error) {
 	g := &giteaForge{
 		root:   root.String(),
 		wire:   wire,
-		settle: []time.Duration{200 * time.Millisecond, 400 * time.Millisecond, 800 * time.Millisecond},
+		settle: []time.Duration{200 * time.Millisecond, 400 * time.Millisecond, 800 * time.Millisecond, 1600 * time.Millisecond},
 	}
 	g.owner, g.name, _ = strings.Cut(cfg.Repository, "/")
 	if _, err := g.client(context.Background()); err != nil {
@@ -78,78 +79,6 @@ func (g *giteaForge) setStatus(ctx context.Context, commit string, s Status) err
 		Context:     s.Context,
 	})
 	return err
-}
-
-// permissionOf needs a token that administers the repository: Gitea tells nobody
-// else what others may do.
-func (g *giteaForge) permissionOf(ctx context.Context, login string) (User, Permission, error) {
-	c, err := g.client(ctx)
-	if err != nil {
-		return User{}, None, err
-	}
-	said, _, err := c.CollaboratorPermission(g.owner, g.name, login)
-	if err != nil {
-		return User{}, None, err
-	}
-	p := None
-	switch said.Permission {
-	case gitea.AccessModeRead:
-		p = Read
-	case gitea.AccessModeWrite:
-		p = Write
-	case gitea.AccessModeAdmin, gitea.AccessModeOwner:
-		p = Admin
-	}
-	return giteaUser(said.User), p, nil
-}
-
-func (g *giteaForge) userByID(ctx context.Context, id int64) (User, error) {
-	c, err := g.client(ctx)
-	if err != nil {
-		return User{}, err
-	}
-	found, _, err := c.SearchUsers(gitea.SearchUsersOption{UID: id})
-	if err != nil {
-		return User{}, err
-	}
-	for _, u := range found {
-		if u.ID == id {
-			return giteaUser(u), nil
-		}
-	}
-	return User{}, fmt.Errorf("user %d: %w", id, ErrNotFound)
-}
-
-func (g *giteaForge) inTeam(ctx context.Context, team string, u User) (bool, error) {
-	org, name, ok := strings.Cut(team, "/")
-	if !ok || org == "" || name == "" {
-		return false, fmt.Errorf("%q is not org/team", team)
-	}
-	c, err := g.client(ctx)
-	if err != nil {
-		return false, err
-	}
-	teams, err := giteaPages(func(o gitea.ListOptions) ([]*gitea.Team, *gitea.Response, error) {
-		return c.SearchOrgTeams(url.PathEscape(org), &gitea.SearchTeamsOptions{ListOptions: o, Query: name})
-	})
-	if err != nil {
-		return false, err
-	}
-	for _, t := range teams {
-		if !strings.EqualFold(t.Name, name) {
-			continue
-		}
-		members, err := giteaPages(func(o gitea.ListOptions) ([]*gitea.User, *gitea.Response, error) {
-			return c.ListTeamMembers(t.ID, gitea.ListTeamMembersOptions{ListOptions: o})
-		})
-		for _, member := range members {
-			if member.ID == u.ID {
-				return true, err
-			}
-		}
-		return false, err
-	}
-	return false, fmt.Errorf("team %s: %w", team, ErrNotFound)
 }
 
 func giteaUser(u *gitea.User) User {

@@ -2,6 +2,8 @@ package forge
 
 import (
 	"context"
+	"errors"
+	"net/http"
 
 	"code.gitea.io/sdk/gitea"
 )
@@ -19,7 +21,7 @@ func (g *giteaForge) comments(ctx context.Context, number int, after int64) ([]C
 		return c.ListIssueComments(g.owner, g.name, int64(number), gitea.ListIssueCommentOptions{ListOptions: o})
 	})
 	if err != nil {
-		return nil, err
+		return nil, g.orGone(ctx, number, err)
 	}
 	var all []Comment
 	for _, said := range found {
@@ -37,9 +39,21 @@ func (g *giteaForge) comment(ctx context.Context, number int, body string) (int6
 	}
 	made, _, err := c.CreateIssueComment(g.owner, g.name, int64(number), gitea.CreateIssueCommentOption{Body: body})
 	if err != nil {
-		return 0, err
+		return 0, g.orGone(ctx, number, err)
 	}
 	return made.ID, nil
+}
+
+// orGone finds out what an error of conversations means: Gitea answers 500 where
+// there is no such number.
+func (g *giteaForge) orGone(ctx context.Context, number int, err error) error {
+	var said *answerError
+	if errors.As(err, &said) && said.status == http.StatusInternalServerError {
+		if _, asked := g.pullRequest(ctx, number); errors.Is(asked, ErrNotFound) {
+			return asked
+		}
+	}
+	return err
 }
 
 // editComment needs no number: comments are counted through.

@@ -131,19 +131,47 @@ func (g *giteaForge) merge(ctx context.Context, m MergeRequest) error {
 		}
 		style = cmp.Or(repository.DefaultMergeStyle, gitea.MergeStyleMerge)
 	}
-	done, _, err := c.MergePullRequest(g.owner, g.name, int64(m.Number), gitea.MergePullRequestOption{Style: style, HeadCommitId: m.Head})
-	switch {
-	case errors.Is(err, ErrNotFound): // also what it says of a closed one
+	err = g.tryMerge(c, m, style)
+	for _, pause := range g.settle {
+		if !tryAgain(err) {
+			break
+		}
+		if err := wait(ctx, pause); err != nil {
+			return err
+		}
+		err = g.tryMerge(c, m, style)
+	}
+	if errors.Is(err, ErrNotFound) { // also what it says of a closed one
 		if pr, asked := g.pullRequest(ctx, m.Number); asked == nil && pr.State == Closed {
 			return fmt.Errorf("%w: the pull request is closed", ErrRefused)
 		}
-		return err
-	case err != nil:
-		return err
-	case !done:
-		return fmt.Errorf("%w: it does not say that it merged", ErrRefused)
 	}
-	return nil
+	return err
+}
+
+func (g *giteaForge) tryMerge(c *gitea.Client, m MergeRequest, style gitea.MergeStyle) error {
+	done, _, err := c.MergePullRequest(g.owner, g.name, int64(m.Number), gitea.MergePullRequestOption{Style: style, HeadCommitId: m.Head})
+	if err == nil && !done {
+		err = fmt.Errorf("%w: it does not say that it merged", ErrRefused)
+	}
+	return err
+}
+
+// tryAgain is true where Gitea has yet to find out whether it can merge, which it
+// does anew after every push and every merge that failed. A conflict gets the same
+// words, so this is asked a few times and no more.
+func tryAgain(err error) bool {
+	var said *answerError
+	return errors.As(err, &said) && said.status == http.StatusMethodNotAllowed && strings.Contains(said.words, "try again later")
+}
+
+func wait(ctx context.Context, d time.Duration) error {
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-time.After(d):
+		return nil
+	}
 }
 
 // young is how old a commit may be while Gitea may not have marked yet what it was
@@ -155,7 +183,7 @@ func (g *giteaForge) brought(ctx context.Context, commit string) ([]PullRequest,
 	if err != nil {
 		return nil, err
 	}
-	for _, pause := range append(g.settle, 0) {
+	for _, pause := range append(slices.Clone(g.settle), 0) {
 		pr, _, err := c.GetCommitPullRequest(g.owner, g.name, commit)
 		if err == nil {
 			return []PullRequest{giteaPull(pr)}, nil
@@ -171,10 +199,8 @@ func (g *giteaForge) brought(ctx context.Context, commit string) ([]PullRequest,
 		if pause == 0 || !isYoung(known, resp.Response) {
 			return nil, nil
 		}
-		select {
-		case <-ctx.Done():
-			return nil, ctx.Err()
-		case <-time.After(pause):
+		if err := wait(ctx, pause); err != nil {
+			return nil, err
 		}
 	}
 	return nil, nil
