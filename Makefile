@@ -73,8 +73,8 @@ docs: ## Write docs/reference again from the code
 parts: ## Build the real API server that tests and the demo use; minutes the first time, then cached
 	$(GO) run ./e2e/parts/cmd cluster terraform
 
-parts-all: ## Build every part: also kubectl, providers, OpenTofu
-	$(GO) run ./e2e/parts/cmd cluster terraform kubectl providers tofu
+parts-all: ## Build every part: also kubectl, providers, OpenTofu, Gitea
+	$(GO) run ./e2e/parts/cmd cluster terraform kubectl providers tofu gitea
 
 image: ## Build the container image mooring:VERSION
 	docker build --build-arg VERSION=$(VERSION) -t mooring:$(VERSION) .

@@ -1,5 +1,5 @@
 // Package parts finds or builds the real programs that tests, the demo and the bench run against: a Kubernetes cluster,
-// Terraform, OpenTofu and providers. All are built from Go modules, once, into a cache outside the source tree:
+// Terraform, OpenTofu, providers and Gitea. All are built from Go modules, once, into a cache outside the source tree:
 //
 //	${XDG_CACHE_HOME:-$HOME/.cache}/mooring-e2e/<name>-<version>
 //

@@ -19,16 +19,22 @@ type goBuild struct {
 	pkg     string
 	output  string
 	ldflags string
+	tags    string // "" for none
+	cgo     bool   // needs a C compiler
 }
 
 const progressEvery = 15 * time.Second
 
 // run builds and tells on log from time to time how far it is. The error holds what the compiler said.
 func (b goBuild) run(ctx context.Context, log io.Writer) error {
-	args := []string{"build", "-v", "-trimpath", "-buildvcs=false", "-mod=" + b.mod, "-ldflags", b.ldflags, "-o", b.output, b.pkg}
+	args := []string{"build", "-v", "-trimpath", "-buildvcs=false", "-mod=" + b.mod, "-tags", b.tags, "-ldflags", b.ldflags, "-o", b.output, b.pkg}
+	cgo := "CGO_ENABLED=0"
+	if b.cgo {
+		cgo = "CGO_ENABLED=1"
+	}
 	cmd := exec.CommandContext(ctx, "go", args...)
 	cmd.Dir = b.dir
-	cmd.Env = append(os.Environ(), "GOFLAGS=", "GOWORK=off", "CGO_ENABLED=0")
+	cmd.Env = append(os.Environ(), "GOFLAGS=", "GOWORK=off", cgo)
 	stderr, err := cmd.StderrPipe()
 	if err != nil {
 		return fmt.Errorf("go build %s: %w", b.pkg, err)

@@ -58,6 +58,12 @@ func ProvidersForTest(t testing.TB) string {
 	return need(t, "the providers", Providers, providersPart.found(""))
 }
 
+// GiteaForTest returns the directory of a real Gitea; see [Gitea]. Package e2e/gitea runs it.
+func GiteaForTest(t testing.TB) string {
+	t.Helper()
+	return need(t, "Gitea", Gitea, giteaPart.found(""))
+}
+
 // needCluster returns the path of the cluster's binary. Under -short a test that wants it is skipped, everywhere.
 func needCluster(t testing.TB) string {
 	t.Helper()

@@ -1,6 +1,6 @@
 // Command cmd builds the real parts that tests, the demo and the bench need, and prints the path of each on a line.
 //
-//	go run ./e2e/parts/cmd cluster kubectl terraform providers tofu
+//	go run ./e2e/parts/cmd cluster kubectl terraform providers tofu gitea
 package main
 
 import (
@@ -24,6 +24,7 @@ var known = map[string]func(context.Context, io.Writer) (string, error){
 	"built-terraform": parts.BuiltTerraform,
 	"tofu":            parts.OpenTofu,
 	"providers":       parts.Providers,
+	"gitea":           parts.Gitea,
 }
 
 func main() {

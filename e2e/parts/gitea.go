@@ -1,0 +1,91 @@
+package parts
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+)
+
+const (
+	giteaPath    = "code.gitea.io/gitea"
+	giteaVersion = "1.26.0" // the newest: 1.27 declares another module path than the one it is found at
+
+	// GiteaBinary is the program's name in the directory that [Gitea] returns.
+	GiteaBinary = "gitea"
+)
+
+// giteaModule repeats what Gitea's own go.mod says beside its requirements, since that of a dependency does not count.
+const giteaModule = `module parts
+
+go 1.26.2
+
+godebug x509negativeserial=1
+
+require ` + giteaPath + ` v` + giteaVersion + `
+
+replace (
+	github.com/Azure/azure-sdk-for-go/sdk/azcore => github.com/Azure/azure-sdk-for-go/sdk/azcore v1.19.0
+	github.com/Azure/azure-sdk-for-go/sdk/storage/azblob => github.com/Azure/azure-sdk-for-go/sdk/storage/azblob v1.6.2
+	github.com/jaytaylor/html2text => github.com/Necoro/html2text v0.0.0-20250804200300-7bf1ce1c7347
+	github.com/microsoft/go-mssqldb => github.com/microsoft/go-mssqldb v1.9.7
+	github.com/nektos/act => gitea.com/gitea/act v0.261.10
+	github.com/urfave/cli/v3 => github.com/urfave/cli/v3 v3.4.1
+	go.yaml.in/yaml/v4 => go.yaml.in/yaml/v4 v4.0.0-rc.3
+)
+`
+
+// giteaFiles are the directories of the module that the program reads as it runs.
+var giteaFiles = []string{"templates", "options", "public"}
+
+var giteaPart = part{
+	name: "gitea", version: giteaVersion + "-" + short(giteaModule, strings.Join(giteaFiles, ",")),
+	about: "Gitea " + giteaVersion + ", which takes about four minutes the first time",
+	build: buildGitea,
+}
+
+// Gitea returns the directory of a real Gitea, built from its module: the program and, beside it, what its setting
+// STATIC_ROOT_PATH wants to find. Its front end is not built, so pages have no style; all else works.
+func Gitea(ctx context.Context, log io.Writer) (dir string, err error) {
+	return giteaPart.ensure(ctx, log)
+}
+
+func buildGitea(ctx context.Context, log io.Writer, dir string) error {
+	module := filepath.Join(dir, "module")
+	if err := throwAway(module, giteaModule); err != nil {
+		return err
+	}
+	build := goBuild{
+		dir: module, mod: "mod", pkg: giteaPath, output: filepath.Join(dir, GiteaBinary),
+		ldflags: "-s -w -X main.Version=" + giteaVersion,
+		tags:    "sqlite sqlite_unlock_notify", cgo: true,
+	}
+	if err := build.run(ctx, log); err != nil {
+		return err
+	}
+	source, err := moduleDir(ctx, module, giteaPath)
+	if err != nil {
+		return err
+	}
+	for _, name := range giteaFiles {
+		if err := os.CopyFS(filepath.Join(dir, name), os.DirFS(filepath.Join(source, name))); err != nil {
+			return fmt.Errorf("copy %s: %w", name, err)
+		}
+	}
+	return os.RemoveAll(module)
+}
+
+// moduleDir is where Go keeps the source of a module that the one at dir requires.
+func moduleDir(ctx context.Context, dir, path string) (string, error) {
+	cmd := exec.CommandContext(ctx, "go", "list", "-mod=mod", "-m", "-f", "{{.Dir}}", path)
+	cmd.Dir = dir
+	cmd.Env = append(os.Environ(), "GOFLAGS=", "GOWORK=off")
+	out, err := cmd.Output()
+	if err != nil {
+		return "", fmt.Errorf("find source of %s: %w", path, err)
+	}
+	return strings.TrimSpace(string(out)), nil
+}
