@@ -138,9 +138,18 @@ func (r *Runner) collectDaily(ctx context.Context) {
 	}
 }
 
+// mergesKept is how long a merge that was planned is kept once nobody names it.
+const mergesKept = 24 * time.Hour
+
 func (c *collection) checkouts() (freed terraform.Freed, failed error) {
+	used, err := c.r.inUse()
+	if err != nil {
+		return freed, err
+	}
 	for _, repo := range c.r.repos {
+		_, merges := repo.mirror.CollectMerges(c.now.Add(-mergesKept), func(commit string) bool { return used.commits[commit] }, c.dryRun)
 		f, err := repo.mirror.Collect(c.now, c.before, c.dryRun)
+		err = errors.Join(err, merges)
 		freed.Removed += f.Removed
 		freed.Bytes += f.Bytes
 		failed = errors.Join(failed, err)

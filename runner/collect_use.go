@@ -20,6 +20,8 @@ type inUse struct {
 	known map[string]bool // warm names of workspaces that are remembered
 	alike []string        // beginnings of warm names: of memories older than memory.Key
 	held  map[string]bool // warm names of workspaces whose lock is held
+
+	commits map[string]bool // merges that were planned and still are wanted
 }
 
 // workspace tells that a workspace of the warm name is known, or under way for
@@ -52,7 +54,7 @@ func (r *Runner) inUse() (u *inUse, err error) {
 }
 
 func readInUse(tx *bbolt.Tx) (*inUse, error) {
-	u := &inUse{runs: map[string]bool{}, plans: map[string]bool{}, known: map[string]bool{}, held: map[string]bool{}}
+	u := &inUse{runs: map[string]bool{}, plans: map[string]bool{}, known: map[string]bool{}, held: map[string]bool{}, commits: map[string]bool{}}
 	err := tx.Bucket(openBucket).ForEach(func(k, _ []byte) error {
 		u.runs[runID(k)] = true
 		return nil
@@ -90,6 +92,9 @@ func readInUse(tx *bbolt.Tx) (*inUse, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := u.reviews(tx); err != nil {
+		return nil, err
+	}
 	all, err := locks.List(tx)
 	for _, l := range all {
 		u.runs[l.Run] = true
@@ -101,9 +106,36 @@ func readInUse(tx *bbolt.Tx) (*inUse, error) {
 	return u, err
 }
 
+// reviews adds what pull requests name: the runs and commits of open ones, and the
+// plans of all that still have some.
+func (u *inUse) reviews(tx *bbolt.Tx) error {
+	err := tx.Bucket(pullsBucket).ForEach(func(_, data []byte) error {
+		var p pull
+		if err := json.Unmarshal(data, &p); err != nil {
+			return fmt.Errorf("read what is known of a pull request: %w", err)
+		}
+		if p.Plan != nil && !p.Ended {
+			u.runs[p.Plan.Run], u.runs[p.Applied], u.commits[p.Plan.Commit] = true, true, true
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	return tx.Bucket(reviewsBucket).ForEach(func(_, data []byte) error {
+		var v reviewed
+		if err := json.Unmarshal(data, &v); err != nil {
+			return fmt.Errorf("read a plan of a pull request: %w", err)
+		}
+		u.plans[v.File], u.runs[v.Run] = true, true
+		return nil
+	})
+}
+
 func (u *inUse) remember(m *memory) {
+	u.commits[m.Converged] = true
 	if m.Taken != nil {
-		u.runs[m.Taken.Run] = true
+		u.runs[m.Taken.Run], u.commits[m.Taken.Commit] = true, true
 	}
 	if m.Intent != nil {
 		u.runs[m.Intent.Run] = true

@@ -38,6 +38,19 @@ func (r *Runner) Log(run, unit string) (io.ReadCloser, error) {
 	return f, err
 }
 
+// Diff returns the readable form of a unit's plan in a run: ErrNoLog where there is
+// none. The caller closes it.
+func (r *Runner) Diff(run, unit string) (io.ReadCloser, error) {
+	if _, err := runKey(run); err != nil {
+		return nil, err
+	}
+	f, err := os.Open(diffFile(filepath.Join(r.opts.DataDir, "runs", run, fileName(unit)+".log")))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("plan of %s in %s: %w", unit, run, ErrNoLog)
+	}
+	return f, err
+}
+
 // lines turns Terraform's output into events, a line each.
 func (x *execution) lines(unit string) io.Writer {
 	return x.r.linesOf(x.run.Repository, x.run.ID, unit)

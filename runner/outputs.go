@@ -64,6 +64,12 @@ func (r *Runner) serverSecrets() []string {
 	var all []string
 	for _, cfg := range r.opts.Repositories {
 		all = append(all, cfg.Token, string(cfg.SSHKey), cfg.Passphrase)
+		if f := cfg.Review.Forge; f != nil {
+			all = append(all, f.Token)
+			if f.App != nil {
+				all = append(all, string(f.App.PrivateKey))
+			}
+		}
 	}
 	return all
 }

@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net/url"
 	"strings"
 
 	"go.etcd.io/bbolt"
@@ -12,6 +11,7 @@ import (
 	"github.com/mooring-iac/mooring/internal/comment"
 	"github.com/mooring-iac/mooring/internal/forge"
 	"github.com/mooring-iac/mooring/internal/outbox"
+	"github.com/mooring-iac/mooring/internal/web"
 )
 
 // The contexts of commit statuses.
@@ -196,20 +196,15 @@ func (v *reviewer) runPage(run string) string {
 	if v.r.opts.PublicURL == "" || run == "" {
 		return ""
 	}
-	return strings.TrimRight(v.r.opts.PublicURL, "/") + "/runs/" + run
+	return strings.TrimRight(v.r.opts.PublicURL, "/") + web.RunPath(run)
 }
 
 // unitPage is where the full text of a unit is shown.
 func (v *reviewer) unitPage(run, unit string) string {
-	page := v.runPage(run)
-	if page == "" {
+	if v.runPage(run) == "" {
 		return ""
 	}
-	var parts []string
-	for part := range strings.SplitSeq(unit, "/") {
-		parts = append(parts, url.PathEscape(part))
-	}
-	return page + "/" + strings.Join(parts, "/")
+	return strings.TrimRight(v.r.opts.PublicURL, "/") + web.UnitPath(run, unit)
 }
 
 // report is everything that is to be said of a pull request now. With texts the plans'

@@ -155,6 +155,19 @@ func (v *reviewer) hint() {
 	}
 }
 
+// Hint says that a repository is worth a look now: its branch moved, or a pull request
+// has news. Nothing is believed of it; a hint for an unknown repository is none.
+func (r *Runner) Hint(repository string, pushed bool) {
+	repo, err := r.repository(repository)
+	if err != nil {
+		return
+	}
+	if pushed {
+		repo.wish()
+	}
+	repo.reviews.hint()
+}
+
 // look sees what is new of all pull requests, and starts what follows from it.
 func (v *reviewer) look(ctx context.Context) error {
 	v.looking.Lock()

@@ -300,7 +300,13 @@ func (r *Runner) settle(a adopted, left terraform.Leftover, by string) error {
 			end := r.opts.Now()
 			run.Finished, run.Seconds = &end, seconds(end.Sub(run.Started))
 		}
-		return putRun(tx, run)
+		if err := putRun(tx, run); err != nil {
+			return err
+		}
+		if repo, err := r.repository(a.repository); err == nil && run.Status != Running {
+			return r.tellPulls(tx, repo, run)
+		}
+		return nil
 	})
 	if err != nil {
 		return err

@@ -9,6 +9,7 @@ import (
 
 	"github.com/mooring-iac/mooring/cmd/mooring/report"
 	"github.com/mooring-iac/mooring/cmd/mooring/serverconfig"
+	"github.com/mooring-iac/mooring/internal/forge"
 	"github.com/mooring-iac/mooring/k8s"
 	"github.com/mooring-iac/mooring/policies"
 	"github.com/mooring-iac/mooring/runner"
@@ -69,6 +70,7 @@ func (a *app) options(cfg *serverconfig.Config) runner.Options {
 		MinFree:     cfg.MinFree,
 		Keep:        runner.KeepOptions{Runs: cfg.Keep.Runs, Age: cfg.Keep.Age, Size: cfg.Keep.Size},
 		KeyFile:     cfg.KeyFile,
+		PublicURL:   cfg.PublicURL,
 		Keys:        keyConfig(cfg.Sops),
 		Charts:      runner.ChartOptions{Allow: cfg.Charts.Allow, Logins: cfg.Charts.Credentials},
 		ReleasesURL: cfg.Terraform.ReleasesURL,
@@ -79,7 +81,8 @@ func (a *app) options(cfg *serverconfig.Config) runner.Options {
 			Name: r.Name, URL: r.URL, Branch: r.Branch,
 			Username: r.Username, Token: r.Token, SSHKey: r.SSHKey, Passphrase: r.SSHKeyPassphrase, KnownHosts: r.KnownHosts, CABundle: r.CABundle,
 			Poll: r.Poll, Apply: runner.ApplyMode(r.Apply), AutoApply: policies.Level(r.AutoApply), HoldDirect: r.DirectPush == "hold",
-			Env: r.Env, InitEnv: r.InitEnv, PlanEnv: r.PlanEnv, ApplyEnv: r.ApplyEnv, PlanValues: r.PlanValues, ApplyValues: r.ApplyValues,
+			Review: reviewConfig(r),
+			Env:    r.Env, InitEnv: r.InitEnv, PlanEnv: r.PlanEnv, ApplyEnv: r.ApplyEnv, PlanValues: r.PlanValues, ApplyValues: r.ApplyValues,
 		})
 	}
 	o.Clusters = clusterConfigs(cfg)
@@ -99,6 +102,27 @@ func clusterConfigs(cfg *serverconfig.Config) []runner.ClusterConfig {
 		all = append(all, cluster)
 	}
 	return all
+}
+
+// reviewConfig says what of a repository is reviewed, where and by which rules.
+func reviewConfig(r serverconfig.Repository) runner.ReviewConfig {
+	c := runner.ReviewConfig{
+		Branches: r.Reviews.Branches, Drafts: r.Reviews.Drafts, Labels: r.Reviews.Labels, NoForks: r.Reviews.Forks != "ask",
+	}
+	if r.Reviews.Merge != "never" {
+		c.Merge = r.Reviews.Merge
+	}
+	for _, name := range r.Require {
+		c.Require = append(c.Require, runner.Requirement(name))
+	}
+	if f := r.Forge; f != nil {
+		c.Teams = runner.TeamConfig{Apply: f.Teams.Apply, Approve: f.Teams.Approve}
+		c.Forge = &forge.Config{Kind: forge.Kind(f.Kind), URL: f.URL, Repository: f.Repository, Token: f.Token, CABundle: f.CABundle, UserAgent: "Mooring/" + buildVersion()}
+		if f.App != nil {
+			c.Forge.App = &forge.App{ID: f.App.ID, Installation: f.App.Installation, PrivateKey: f.App.PrivateKey}
+		}
+	}
+	return c
 }
 
 // keyConfig says what opens encrypted manifests.

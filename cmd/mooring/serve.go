@@ -111,7 +111,7 @@ func (s *server) run(ctx context.Context, cfg *serverconfig.Config) error {
 		return c.Serve(ctx, work, socket)
 	}}
 	if cfg.Listen != "" {
-		f, err := s.web(cfg.Listen)
+		f, err := s.web(cfg)
 		if err != nil {
 			return errors.Join(err, socket.Close())
 		}
@@ -159,9 +159,13 @@ func (s *server) run(ctx context.Context, cfg *serverconfig.Config) error {
 	return err
 }
 
-func (s *server) web(address string) (func(context.Context, context.Context) error, error) {
+func (s *server) web(cfg *serverconfig.Config) (func(context.Context, context.Context) error, error) {
 	h, err := web.Handler(web.Options{
-		Healthy: s.r.Healthy,
+		Hook:     hook(cfg, s.r, s.log),
+		Pages:    textPages{s.r},
+		Password: cfg.Pages.Password,
+		Failed:   func(err error) { s.log.Error("a page could not be shown", "error", err) },
+		Healthy:  s.r.Healthy,
 		Ready: func() error {
 			if s.stopping.Load() {
 				return errors.New("stopping")
@@ -174,7 +178,7 @@ func (s *server) web(address string) (func(context.Context, context.Context) err
 	if err != nil {
 		return nil, err
 	}
-	l, err := net.Listen("tcp", address)
+	l, err := net.Listen("tcp", cfg.Listen)
 	if err != nil {
 		return nil, fmt.Errorf("listen: %w", err)
 	}
