@@ -24,6 +24,15 @@ func cleanLine(s string) string {
 	return clean(strings.Join(strings.FieldsFunc(s, func(r rune) bool { return r == ' ' || r == '\n' || r == '\t' }), " "))
 }
 
+// lineOf is one line of at most so many characters. No more of a long text is
+// looked at than that needs.
+func lineOf(s string, most int) string {
+	if enough := 16*most + 256; len(s) > enough {
+		return clip(cleanLine(s[:runeCut(s, enough)]+"…"), most)
+	}
+	return clip(cleanLine(s), most)
+}
+
 func written(s string) string {
 	var b strings.Builder
 	b.Grow(len(s))
