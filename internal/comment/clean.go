@@ -90,8 +90,10 @@ func runeCut(s string, n int) int {
 		return len(s)
 	}
 	n = max(n, 0)
-	for n > 0 && !utf8.RuneStart(s[n]) {
-		n--
+	for back := range min(n, utf8.UTFMax) {
+		if utf8.RuneStart(s[n-back]) {
+			return n - back
+		}
 	}
-	return n
+	return n // not UTF-8: there is no character to split
 }
