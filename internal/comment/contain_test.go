@@ -241,8 +241,8 @@ func seeds() []string {
 // A long text is one block of code as well, cut or not.
 func TestContainedWhereItIsCut(t *testing.T) {
 	for _, s := range slices.Concat(seeds(), []string{monster}) {
-		r := everywhere(strings.Repeat(s+"\n", 300))
-		for _, limit := range []int{4500, 5000, 9000, 30_000, 100_000} {
+		r := everywhere(strings.Repeat(s+"\n", 80))
+		for _, limit := range []int{4500, 12_000} {
 			check(t, r, Render(r, limit), limit)
 		}
 	}
@@ -255,7 +255,7 @@ func TestContainedAtRandom(t *testing.T) {
 	rng := rand.New(rand.NewPCG(seed, 5))
 	tokens := slices.Concat(seeds(), strings.Split("` `` ``` | \\ < > & # ! @ ~ $ % ^ * _ - + = [ ] ( ) { } : ; ' \" , . / ? a B 1 é", " "), []string{" ", "\n", "\n\n", "\t", "    "})
 	m := Marker("answer", "a/b", 1)
-	for range 1500 {
+	for range 600 {
 		var b strings.Builder
 		for range 1 + rng.IntN(8) {
 			b.WriteString(tokens[rng.IntN(len(tokens))])
