@@ -24,6 +24,15 @@ func cleanLine(s string) string {
 	return clean(strings.Join(strings.FieldsFunc(s, func(r rune) bool { return r == ' ' || r == '\n' || r == '\t' }), " "))
 }
 
+// lineOf is one line of at most so many characters. No more of a long text is
+// looked at than that needs.
+func lineOf(s string, most int) string {
+	if enough := 16*most + 256; len(s) > enough {
+		return clip(cleanLine(s[:runeCut(s, enough)]+"…"), most)
+	}
+	return clip(cleanLine(s), most)
+}
+
 func written(s string) string {
 	var b strings.Builder
 	b.Grow(len(s))
@@ -81,8 +90,10 @@ func runeCut(s string, n int) int {
 		return len(s)
 	}
 	n = max(n, 0)
-	for n > 0 && !utf8.RuneStart(s[n]) {
-		n--
+	for back := range min(n, utf8.UTFMax) {
+		if utf8.RuneStart(s[n-back]) {
+			return n - back
+		}
 	}
-	return n
+	return n // not UTF-8: there is no character to split
 }

@@ -179,5 +179,5 @@ func unknown(word string) error {
 
 // shown is what somebody typed, short and harmless, between backticks.
 func shown(s string) string {
-	return "`" + strings.ReplaceAll(clip(cleanLine(s), 60), "`", "'") + "`"
+	return "`" + strings.ReplaceAll(lineOf(s, 60), "`", "'") + "`"
 }

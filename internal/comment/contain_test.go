@@ -3,10 +3,12 @@ package comment
 import (
 	"bytes"
 	"fmt"
+	"math/rand/v2"
 	"regexp"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 	"unicode/utf8"
 
 	"github.com/yuin/goldmark"
@@ -19,7 +21,7 @@ import (
 var (
 	ourHTML = regexp.MustCompile(`^(<details( open)?><summary><code>[^<>]*</code>: [^<>]*</summary>|<details><summary>As Terraform says it</summary>|</details>|<!-- [a-zA-Z0-9:%._/-]+ -->)$`)
 	// What forges look for in text that is not code. It is searched for in what Markdown leaves of the text.
-	alive  = regexp.MustCompile(`@[\w-]|(?:^|\W)[#!~%$&][\w{"]|\b[0-9a-fA-F]{7,}\b|://|\bwww\.\S|\b[A-Z]+-[0-9]|:[a-z0-9_+-]+:|\[\[|<[a-zA-Z/!]`)
+	alive  = regexp.MustCompile(`@[\w-]|(?:^|\W)(?:[#~%$&][\w{"]|!\w)|\b[0-9a-fA-F]{7,}\b|://|\bwww\.\S|\b[A-Z]+-[0-9]|:[a-z0-9_+-]+:|\[\[|<[a-zA-Z/!]`)
 	robots = regexp.MustCompile(`(?m)^(mooring|atlantis|digger|/)`)
 )
 
@@ -239,9 +241,29 @@ func seeds() []string {
 // A long text is one block of code as well, cut or not.
 func TestContainedWhereItIsCut(t *testing.T) {
 	for _, s := range slices.Concat(seeds(), []string{monster}) {
-		r := everywhere(strings.Repeat(s+"\n", 300))
-		for _, limit := range []int{4500, 5000, 9000, 30_000, 100_000} {
+		r := everywhere(strings.Repeat(s+"\n", 80))
+		for _, limit := range []int{4500, 12_000} {
 			check(t, r, Render(r, limit), limit)
 		}
+	}
+}
+
+// Tokens that mean something, put together at random, find what whole texts do not.
+func TestContainedAtRandom(t *testing.T) {
+	seed := uint64(time.Now().UnixNano())
+	t.Logf("seed %d", seed)
+	rng := rand.New(rand.NewPCG(seed, 5))
+	tokens := slices.Concat(seeds(), strings.Split("` `` ``` | \\ < > & # ! @ ~ $ % ^ * _ - + = [ ] ( ) { } : ; ' \" , . / ? a B 1 é", " "), []string{" ", "\n", "\n\n", "\t", "    "})
+	m := Marker("answer", "a/b", 1)
+	for range 600 {
+		var b strings.Builder
+		for range 1 + rng.IntN(8) {
+			b.WriteString(tokens[rng.IntN(len(tokens))])
+		}
+		s := b.String()
+		check(t, Report{Marker: m}, Answer(m, s), 1<<20)
+		r := report(Unit{ID: s, Status: "held", Reason: s, Policy: s, Error: s, Notes: []string{s}, Diff: s})
+		r.Title, r.Next = s, []Next{{s, s}}
+		check(t, r, Render(r, room), room)
 	}
 }

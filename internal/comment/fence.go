@@ -91,9 +91,10 @@ func (f *fenced) note(lines int) string {
 
 // write takes at most room bytes, and at least what least says.
 func (f *fenced) write(b *strings.Builder, room int) {
-	body, kept, note := f.body, f.kept, ""
+	body, note := f.body, ""
 	if f.part || f.size > room {
 		room -= f.frame() + len(f.note(f.lines))
+		var kept int
 		var cut bool
 		body, kept, cut = f.head(room)
 		if body == "" {

@@ -1,6 +1,9 @@
 package comment
 
-import "slices"
+import (
+	"fmt"
+	"slices"
+)
 
 // list writes what differs between two lists. Items that both have, in the same
 // order, are counted; an object that stands where another stood is compared with it.
@@ -8,11 +11,24 @@ func (w *writer) list(depth int, path []any, before, after side) {
 	b, _ := before.v.([]any)
 	a, _ := after.v.([]any)
 	keep := common(len(b), len(a), func(i, j int) bool { return same(before.at(i), after.at(j)) }, func(i int) string { return canonical(b[i]) }, func(j int) string { return canonical(a[j]) })
-	i, j, hidden := 0, 0, 0
+	i, j, hidden, shown, cut := 0, 0, 0, 0, 0
 	for _, k := range append(keep, [2]int{len(b), len(a)}) {
 		for i < k[0] || j < k[1] {
+			pair := i < k[0] && j < k[1] && comparable(before.at(i), after.at(j))
+			if shown++; shown > mostLines {
+				cut++
+				switch {
+				case pair:
+					i, j = i+1, j+1
+				case i < k[0]:
+					i++
+				default:
+					j++
+				}
+				continue
+			}
 			switch {
-			case i < k[0] && j < k[1] && comparable(before.at(i), after.at(j)):
+			case pair:
 				w.value(depth, "", append(path[:len(path):len(path)], j), before.at(i), after.at(j))
 				i, j = i+1, j+1
 			case i < k[0]:
@@ -27,6 +43,13 @@ func (w *writer) list(depth int, path []any, before, after side) {
 			hidden++
 		}
 		i, j = k[0]+1, k[1]+1
+	}
+	if cut > 0 {
+		digests := "" // none of what holds a secret: a short one could be guessed from it
+		if !marked(before.sensitive) && !marked(after.sensitive) {
+			digests = fmt.Sprintf(", %s -> %s", fingerprint(canonical(b)), fingerprint(canonical(a)))
+		}
+		w.line(" ", depth, fmt.Sprintf("# (%s cut%s)", things(cut, "item"), digests))
 	}
 	w.hidden(depth, hidden, "item")
 }

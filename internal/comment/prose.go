@@ -29,7 +29,7 @@ func paragraph(s string, most int) string {
 }
 
 func prose(s string, most int, inCell bool) string {
-	s = clip(cleanLine(s), most)
+	s = lineOf(s, most)
 	var out words
 	out.cell = inCell
 	spans := strings.Split(s, "`")
@@ -123,9 +123,8 @@ func (o *words) code(s string) {
 	o.b.WriteString(code(s))
 }
 
-// code is a code span that its content cannot end.
+// code is a code span that its content, a clean line, cannot end.
 func code(s string) string {
-	s = cleanLine(s)
 	if s == "" {
 		return ""
 	}
@@ -139,7 +138,7 @@ func code(s string) string {
 // codeCell is code for the cell of a table.
 func codeCell(s string, most int) string {
 	o := words{cell: true}
-	o.code(clip(cleanLine(s), most))
+	o.code(lineOf(s, most))
 	return o.b.String()
 }
 
@@ -171,7 +170,7 @@ func entity(r rune) string { return fmt.Sprintf("&#%d;", r) }
 
 // summaryCode is a name inside the HTML of a summary, where Markdown means nothing.
 func summaryCode(s string, most int) string {
-	s = clip(cleanLine(s), most)
+	s = lineOf(s, most)
 	return "<code>" + htmlEscaper.Replace(s) + "</code>"
 }
 

@@ -122,7 +122,7 @@ func (r *Report) title() string {
 
 // short is a commit as people write it.
 func short(commit string) string {
-	commit = cleanLine(commit)
+	commit = lineOf(commit, 40)
 	return commit[:runeCut(commit, 7)]
 }
 
@@ -150,7 +150,7 @@ func nextTable(next []Next, room int) string {
 // facts are what a reader looks up last.
 func facts(r *Report) []string {
 	var parts []string
-	if run := clip(cleanLine(r.Run), 60); run != "" {
+	if run := lineOf(r.Run, 60); run != "" {
 		parts = append(parts, "Run "+code(run))
 	}
 	head, base := short(r.Head), short(r.Base)

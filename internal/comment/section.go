@@ -54,7 +54,7 @@ func sections(units []*Unit, most int) []section {
 	for _, u := range units {
 		if u.Error != "" {
 			var s section
-			s.say("\n" + code(clip(cleanLine(u.ID), longestID)) + " failed:\n\n")
+			s.say("\n" + code(lineOf(u.ID, longestID)) + " failed:\n\n")
 			s.block(rawText(unbox(u.Error), most, u.URL))
 			out = append(out, s)
 		}
@@ -159,9 +159,9 @@ func objects(all []Object, most int, url string) *fenced {
 		if i > 0 && (o.Diff != "" || shown[i-1].Diff != "") {
 			b.WriteByte('\n')
 		}
-		b.WriteString(o.mark() + " " + cleanLine(o.Ref) + ": " + cleanLine(o.Action) + "\n")
+		b.WriteString(o.mark() + " " + lineOf(o.Ref, longestNote) + ": " + lineOf(o.Action, longestNote) + "\n")
 		if o.Note != "" {
-			b.WriteString("  # " + cleanLine(o.Note) + "\n")
+			b.WriteString("  # " + lineOf(o.Note, longestNote) + "\n")
 		}
 		if o.Diff != "" {
 			b.WriteString(strings.TrimRight(o.Diff, "\n") + "\n")

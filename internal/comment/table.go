@@ -101,7 +101,7 @@ func idList(ids []string, most int) string {
 			parts = append(parts, fmt.Sprintf("and %d more", len(ids)-most))
 			break
 		}
-		parts = append(parts, code(clip(cleanLine(id), longestID)))
+		parts = append(parts, code(lineOf(id, longestID)))
 	}
 	return strings.Join(parts, ", ")
 }

@@ -120,7 +120,7 @@ const fewUnits = 3
 // status.
 func StatusText(r Report) string {
 	if r.Failed != "" {
-		return clip("No plan: "+cleanLine(firstLine(r.Failed)), longestStatus)
+		return clip("No plan: "+lineOf(firstLine(r.Failed), longestStatus), longestStatus)
 	}
 	t := count(&r)
 	what := t.what()
@@ -143,12 +143,12 @@ func StatusText(r Report) string {
 	var each []string
 	for _, u := range ranked(r.Units) {
 		if u.changes() {
-			each = append(each, cleanLine(u.ID)+" "+signs(u))
+			each = append(each, lineOf(u.ID, longestStatus)+" "+signs(u))
 		}
 	}
 	if one := what + rest + ": " + strings.Join(each, ", "); t.changing > 1 && utf8.RuneCountInString(one) <= longestStatus {
 		return one
-	} else if one := what + rest + " in " + cleanLine(idOfChange(&r)); t.changing == 1 && utf8.RuneCountInString(one) <= longestStatus {
+	} else if one := what + rest + " in " + lineOf(idOfChange(&r), longestStatus); t.changing == 1 && utf8.RuneCountInString(one) <= longestStatus {
 		return one
 	}
 	return clip(whole, longestStatus)
@@ -175,6 +175,7 @@ func signs(u *Unit) string {
 }
 
 func firstLine(s string) string {
+	s = s[:runeCut(s, 4<<10)]
 	s, _, _ = strings.Cut(unbox(s), "\n")
 	return strings.TrimPrefix(s, "Error: ")
 }

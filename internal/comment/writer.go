@@ -170,6 +170,10 @@ func (w *writer) one(mark string, depth int, name string, s side, comment string
 		}
 		w.line(mark, depth, name+"["+comment)
 		for i := range v {
+			if i == mostLines {
+				w.line(" ", depth+1, fmt.Sprintf("# (%s cut)", things(len(v)-i, "item")))
+				break
+			}
 			w.one(mark, depth+1, "", s.at(i), "")
 		}
 		w.line(mark, depth, "]")
