@@ -42,6 +42,22 @@ func (e *answerError) Unwrap() error {
 	return ErrRefused
 }
 
+// said is true of an answer that is a failure in these words. Some answers differ
+// in nothing else.
+func said(err error, words string) bool {
+	var answer *answerError
+	return errors.As(err, &answer) && strings.Contains(strings.ToLower(answer.words), strings.ToLower(words))
+}
+
+// restate is a failure of another kind than its status says, in the forge's words.
+func restate(kind, err error) error {
+	var answer *answerError
+	if errors.As(err, &answer) {
+		return fmt.Errorf("%w: %s", kind, answer.words)
+	}
+	return err
+}
+
 // words are what a forge says in an answer that is a failure: Gitea and GitHub
 // {"message": "…", "errors": […]}, GitLab {"message": "…" or ["…"] or {"base":
 // ["…"]}} or {"error": "…"}. A page that is not JSON says nothing.

@@ -56,10 +56,14 @@ type traits struct {
 	changes      bool // changes can be requested as a verdict
 	reviewCommit bool // a review tells the commit that it was of
 	fork         bool
+	methods      []string // to merge by in one repository; nil is all
 }
 
 // suite is what holds on every forge.
 func suite(t *testing.T, w world, can traits) {
+	if can.methods == nil {
+		can.methods = []string{"merge", "squash", "rebase"}
+	}
 	f, err := New(w.config())
 	if err != nil {
 		t.Fatal(err)
@@ -72,8 +76,8 @@ func suite(t *testing.T, w world, can traits) {
 	t.Run("Statuses", func(t *testing.T) { suiteStatuses(t, w, f) })
 	t.Run("Permission", func(t *testing.T) { suitePermission(t, w, f) })
 	t.Run("Teams", func(t *testing.T) { suiteTeams(t, w, f) })
-	t.Run("Brought", func(t *testing.T) { suiteBrought(t, w, f) })
-	t.Run("Merge", func(t *testing.T) { suiteMerge(t, w, f) })
+	t.Run("Brought", func(t *testing.T) { suiteBrought(t, w, f, can) })
+	t.Run("Merge", func(t *testing.T) { suiteMerge(t, w, f, can) })
 	t.Run("Weather", func(t *testing.T) { suiteWeather(t, w) })
 }
 
@@ -362,10 +366,10 @@ func suiteTeams(t *testing.T, w world, f *Forge) {
 	}
 }
 
-func suiteBrought(t *testing.T, w world, f *Forge) {
+func suiteBrought(t *testing.T, w world, f *Forge, can traits) {
 	ctx := t.Context()
 	ada := w.person(t, Write)
-	for _, method := range []string{"merge", "squash", "rebase"} {
+	for _, method := range can.methods {
 		number := w.open(t, ada, 2, false)
 		head := must(f.PullRequest(ctx, number))(t).Head
 		w.commit(t, "main") // so that a rebase makes new commits
@@ -388,10 +392,10 @@ func suiteBrought(t *testing.T, w world, f *Forge) {
 	}
 }
 
-func suiteMerge(t *testing.T, w world, f *Forge) {
+func suiteMerge(t *testing.T, w world, f *Forge, can traits) {
 	ctx := t.Context()
 	ada := w.person(t, Write)
-	for _, method := range []string{"", "merge", "squash", "rebase"} {
+	for _, method := range append([]string{""}, can.methods...) {
 		number := w.open(t, ada, 1, false)
 		stale := must(f.PullRequest(ctx, number))(t).Head
 		head := w.push(t, number)
