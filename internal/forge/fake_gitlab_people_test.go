@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 )
@@ -48,35 +49,29 @@ func (f *fakeGitLab) peopleRoutes(on route) {
 			f.fail(w, r, http.StatusNotFound, "404 Not found")
 			return
 		}
-		f.member(w, r, u.id, map[Permission]int{Read: 20, Write: 30, Admin: 40}[u.permission])
+		f.answer(w, r, 200, f.member(u.id, map[Permission]int{Read: 20, Write: 30, Admin: 40}[u.permission]))
 	})
-	on("GET /groups/{gid}", func(w http.ResponseWriter, r *http.Request) {
-		f.query(r, "with_projects")
-		if _, ok := f.teams[r.PathValue("gid")]; !ok {
+	on("GET /groups/{gid}/members", func(w http.ResponseWriter, r *http.Request) {
+		asked := f.query(r, "user_ids[]", "page", "per_page")["user_ids[]"]
+		ids, ok := f.teams[r.PathValue("gid")]
+		if !ok {
 			f.fail(w, r, http.StatusNotFound, "404 Group Not Found")
 			return
 		}
-		f.answer(w, r, 200, map[string]any{"id": 3, "full_path": r.PathValue("gid")})
-	})
-	on("GET /groups/{gid}/members/{uid}", func(w http.ResponseWriter, r *http.Request) {
-		f.query(r)
-		ids, ok := f.teams[r.PathValue("gid")]
-		id := int64(f.number(r, r.PathValue("uid")))
-		switch {
-		case !ok:
-			f.fail(w, r, http.StatusNotFound, "404 Group Not Found")
-		case !slices.Contains(ids, id):
-			f.fail(w, r, http.StatusNotFound, "404 Not found")
-		default:
-			f.member(w, r, id, 10)
+		found := []any{}
+		for _, id := range ids {
+			if slices.Contains(asked, strconv.FormatInt(id, 10)) {
+				found = append(found, f.member(id, 10))
+			}
 		}
+		pages(f, w, r, found)
 	})
 }
 
-func (f *fakeGitLab) member(w http.ResponseWriter, r *http.Request, id int64, level int) {
+func (f *fakeGitLab) member(id int64, level int) map[string]any {
 	v := f.person(id).(map[string]any)
 	v["access_level"] = level
-	f.answer(w, r, 200, v)
+	return v
 }
 
 // approves makes somebody's approval; one that is there must be taken back first.

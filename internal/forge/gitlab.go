@@ -43,9 +43,7 @@ func (g *gitLab) pullRequest(ctx context.Context, number int) (PullRequest, erro
 	if err != nil {
 		return PullRequest{}, err
 	}
-	pull := gitLabPull(&m.BasicMergeRequest)
-	pull.Draft = pull.Draft || m.WorkInProgress // the older name
-	return pull, nil
+	return gitLabPull(&m.BasicMergeRequest), nil
 }
 
 // notes lists what was said and done, oldest first.

@@ -58,15 +58,19 @@ func (g *gitLab) userByID(ctx context.Context, id int64) (User, error) {
 }
 
 // inTeam takes a group for a team, and its own members only: who is in a group
-// above it was not put into the team by anybody.
+// above it was not put into the team by anybody. To ask for one member would answer
+// 404 both where he is none and where there is no such group.
 func (g *gitLab) inTeam(ctx context.Context, team string, u User) (bool, error) {
-	m, _, err := g.client.GroupMembers.GetGroupMember(team, u.ID, gitlab.WithContext(ctx))
-	if errors.Is(err, ErrNotFound) {
-		_, _, err = g.client.Groups.GetGroup(team, &gitlab.GetGroupOptions{WithProjects: gitlab.Ptr(false)}, gitlab.WithContext(ctx))
-		return false, err
+	opts := &gitlab.ListGroupMembersOptions{UserIDs: &[]int64{u.ID}, ListOptions: gitlab.ListOptions{PerPage: perPage}}
+	for m, err := range gitlab.Scan2(func(next gitlab.PaginationOptionFunc) ([]*gitlab.GroupMember, *gitlab.Response, error) {
+		return g.client.Groups.ListGroupMembers(team, opts, gitlab.WithContext(ctx), next)
+	}) {
+		if err != nil {
+			return false, err
+		}
+		if m.ID == u.ID {
+			return m.State == "active" && m.AccessLevel > gitlab.NoPermissions, nil
+		}
 	}
-	if err != nil {
-		return false, err
-	}
-	return m.ID == u.ID && m.State == "active" && m.AccessLevel > gitlab.NoPermissions, nil
+	return false, nil
 }
