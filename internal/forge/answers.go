@@ -2,8 +2,8 @@ package forge
 
 import (
 	"bytes"
+	"fmt"
 	"io"
-	"maps"
 	"net/http"
 	"sync"
 )
@@ -85,12 +85,12 @@ func key(req *http.Request) string {
 // write into it.
 func (a *answer) response(req *http.Request) *http.Response {
 	return &http.Response{
-		Status:        http.StatusText(a.status),
+		Status:        fmt.Sprintf("%d %s", a.status, http.StatusText(a.status)),
 		StatusCode:    a.status,
 		Proto:         "HTTP/1.1",
 		ProtoMajor:    1,
 		ProtoMinor:    1,
-		Header:        maps.Clone(a.header),
+		Header:        a.header.Clone(),
 		Body:          io.NopCloser(bytes.NewReader(a.body)),
 		ContentLength: int64(len(a.body)),
 		Request:       req,

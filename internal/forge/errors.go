@@ -75,7 +75,7 @@ func words(body []byte) string {
 	for _, v := range []any{said.Message, said.Error, said.Description, said.Errors} {
 		all = sentences(all, "", v)
 	}
-	return line(strings.Join(all, "; "), maxWords)
+	return strings.Join(all, "; ")
 }
 
 func sentences(all []string, name string, v any) []string {
@@ -144,7 +144,7 @@ func explain(hide func(string) string, err error, format string, args ...any) er
 		err = address.Err // without the address: the verb and the subject say what was asked
 	}
 	return &failure{
-		text: hide(line(fmt.Sprintf(format, args...)+": "+err.Error(), 2*maxWords)),
+		text: line(hide(fmt.Sprintf(format, args...)+": "+err.Error()), 2*maxWords),
 		err:  cause(err),
 	}
 }

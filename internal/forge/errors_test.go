@@ -43,14 +43,13 @@ func TestWords(t *testing.T) {
 		`{"message":"Validation Failed","errors":[{"resource":"Issue","code":"custom","message":"body is too long"}]}`: "Validation Failed; code custom; body is too long; resource Issue",
 		`{"message":{"base":["Branch cannot be merged"],"note":["can't be blank","is junk"]}}`:                         "Branch cannot be merged; note can't be blank; note is junk",
 		`{"error":"insufficient_scope","error_description":"The request requires higher privileges.","scope":"api"}`:   "insufficient_scope; The request requires higher privileges.",
-		`{"message":"403 Forbidden"}`:              "403 Forbidden",
-		`{"message":"two\nlines\u0000\u001b[31m"}`: "two lines [31m",
-		`{"message":["a","a","b"]}`:                "a; b",
-		`{"message":7}`:                            "",
-		`<html>down</html>`:                        "",
-		``:                                         "",
-		`[1]`:                                      "",
-		`{"message":"` + strings.Repeat("ä", 400) + `"}`: strings.Repeat("ä", maxWords-1) + "…",
+		`{"message":"403 Forbidden"}`: "403 Forbidden",
+		`{"message":" two "}`:         "two",
+		`{"message":["a","a","b"]}`:   "a; b",
+		`{"message":7}`:               "",
+		`<html>down</html>`:           "",
+		``:                            "",
+		`[1]`:                         "",
 	} {
 		if got := words([]byte(body)); got != want {
 			t.Errorf("%s says %q, want %q", body, got, want)
@@ -72,6 +71,25 @@ func TestNoSecretInAnError(t *testing.T) {
 	for e := err; e != nil; e = errors.Unwrap(e) {
 		if strings.Contains(fmt.Sprintf("%v %+v", e, e), token) {
 			t.Errorf("%#v", e)
+		}
+	}
+}
+
+// A secret that is cut in two is half a secret.
+func TestSecretsAreHiddenBeforeWordsAreCut(t *testing.T) {
+	for _, before := range []int{0, maxWords - len(token)/2, maxWords - 1, 2*maxWords - len(token)/2, 700} {
+		wire, at := wired(t, func(rw http.ResponseWriter, r *http.Request) {
+			rw.WriteHeader(http.StatusConflict)
+			_, _ = io.WriteString(rw, `{"message":"`+strings.Repeat("ä", before)+token+`two\nlines\u0000\u001b[31m"}`)
+		})
+		_, err := get(t, wire, at)
+		err = explain(wire.secrets.hide, err, "ask")
+		if strings.Contains(err.Error(), token[:4]) || strings.ContainsAny(err.Error(), "\n\x00\x1b") || len([]rune(err.Error())) > maxWords+30 {
+			t.Errorf("%d before it: %v", before, err)
+		}
+		err = explain(wire.secrets.hide, errors.New(strings.Repeat("ä", before)+token), "ask")
+		if strings.Contains(err.Error(), token[:4]) {
+			t.Errorf("%d before it: %v", before, err)
 		}
 	}
 }

@@ -17,7 +17,8 @@ type giteaForge struct {
 	root        string
 	wire        *transport
 	owner, name string
-	settle      []time.Duration // pauses in which Gitea finds out what it answers with "try again" or not yet
+	marks       []time.Duration // pauses in which Gitea marks what a young commit was merged by
+	checks      []time.Duration // pauses in which it finds out whether it can merge
 	personal    atomic.Bool     // the owner is known to be no organisation
 }
 
@@ -36,10 +37,12 @@ func newGitea(cfg Config) (backend, *transport, error) {
 	if err != nil {
 		return nil, nil, err
 	}
+	pauses := []time.Duration{ms(200), ms(400), ms(800), ms(1600)}
 	g := &giteaForge{
 		root:   root.String(),
 		wire:   wire,
-		settle: []time.Duration{200 * time.Millisecond, 400 * time.Millisecond, 800 * time.Millisecond, 1600 * time.Millisecond},
+		marks:  pauses,
+		checks: pauses,
 	}
 	g.owner, g.name, _ = strings.Cut(cfg.Repository, "/")
 	if _, err := g.client(context.Background()); err != nil {
@@ -47,6 +50,8 @@ func newGitea(cfg Config) (backend, *transport, error) {
 	}
 	return g, wire, nil
 }
+
+func ms(n int) time.Duration { return time.Duration(n) * time.Millisecond }
 
 // client is one for this call, for the library ties a context to a client. It does
 // not ask for the server's version: every call here is older than any server worth

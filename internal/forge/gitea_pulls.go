@@ -132,7 +132,7 @@ func (g *giteaForge) merge(ctx context.Context, m MergeRequest) error {
 		style = cmp.Or(repository.DefaultMergeStyle, gitea.MergeStyleMerge)
 	}
 	err = g.tryMerge(c, m, style)
-	for _, pause := range g.settle {
+	for _, pause := range g.checks {
 		if !tryAgain(err) {
 			break
 		}
@@ -183,7 +183,7 @@ func (g *giteaForge) brought(ctx context.Context, commit string) ([]PullRequest,
 	if err != nil {
 		return nil, err
 	}
-	for _, pause := range append(slices.Clone(g.settle), 0) {
+	for i := 0; ; i++ {
 		pr, _, err := c.GetCommitPullRequest(g.owner, g.name, commit)
 		if err == nil {
 			return []PullRequest{giteaPull(pr)}, nil
@@ -196,14 +196,23 @@ func (g *giteaForge) brought(ctx context.Context, commit string) ([]PullRequest,
 		if err != nil {
 			return nil, err
 		}
-		if pause == 0 || !isYoung(known, resp.Response) {
+		if i == len(g.marks) || !isYoung(known, resp.Response) {
 			return nil, nil
+		}
+		open, _, err := c.ListRepoPullRequests(g.owner, g.name, gitea.ListPullRequestsOptions{
+			ListOptions: gitea.ListOptions{PageSize: 1}, State: gitea.StateOpen,
+		})
+		if err != nil {
+			return nil, err
+		}
+		pause := g.marks[i]
+		if len(open) == 0 { // then none is being merged, though one may have been marked meanwhile
+			i, pause = len(g.marks)-1, 0
 		}
 		if err := wait(ctx, pause); err != nil {
 			return nil, err
 		}
 	}
-	return nil, nil
 }
 
 // isYoung goes by the server's clock, which also wrote the commit if it merged it.

@@ -1,228 +1,17 @@
 package forge
 
 import (
+	"encoding/base64"
 	"errors"
-	"fmt"
 	"net/http"
-	"slices"
-	"strconv"
-	"sync/atomic"
 	"testing"
+	"time"
+
+	sdk "code.gitea.io/sdk/gitea"
 
 	"github.com/mooring-iac/mooring/e2e/gitea"
+	"github.com/mooring-iac/mooring/e2e/githttp"
 )
-
-func TestGitea(t *testing.T) {
-	w := newGiteaWorld(t)
-	suite(t, w, traits{dismissed: true, changes: true, reviewCommit: true, fork: true})
-}
-
-// giteaWorld is a real Gitea with a repository of a person, where Mooring is a
-// collaborator.
-type giteaWorld struct {
-	server *gitea.Server
-	owner  *gitea.Account
-	bot    *gitea.Account
-	repo   *gitea.Repo
-	people map[int64]*gitea.Account
-	pulls  map[int]*pulled
-	given  atomic.Int64
-}
-
-type pulled struct {
-	head   *gitea.Repo // where its branch is
-	by     *gitea.Account
-	branch string
-	pull   *gitea.Pull
-}
-
-func newGiteaWorld(t *testing.T) *giteaWorld {
-	server := gitea.Shared(t)
-	w := &giteaWorld{
-		server: server, owner: server.User("owner"), bot: server.User("mooring"),
-		people: map[int64]*gitea.Account{}, pulls: map[int]*pulled{},
-	}
-	w.repo = server.Repository(w.owner, "infra", map[string]string{"main.tf": "# nothing yet\n"})
-	w.repo.Collaborator(w.bot, "admin")
-	return w
-}
-
-func (w *giteaWorld) config() Config {
-	// The scopes that docs/review.md names; repository and issue are what it writes.
-	return Config{
-		Kind: Gitea, URL: w.server.URL, Repository: w.repo.FullName(),
-		Token: w.server.Token(w.bot, "write:repository", "write:issue", "read:user", "read:organization"),
-	}
-}
-
-// name is one that no other has, and a file's content that nothing else has.
-func (w *giteaWorld) name(of string) string { return fmt.Sprintf("%s-%d", of, w.given.Add(1)) }
-
-func (w *giteaWorld) account(t *testing.T, u User) *gitea.Account {
-	t.Helper()
-	if w.people[u.ID] == nil {
-		t.Fatalf("%+v is nobody here", u)
-	}
-	return w.people[u.ID]
-}
-
-func (w *giteaWorld) person(t *testing.T, p Permission) User {
-	t.Helper()
-	account := w.server.User("person")
-	w.people[account.ID] = account
-	if p != None {
-		w.repo.Collaborator(account, p.String())
-	}
-	return User{ID: account.ID, Login: account.Login}
-}
-
-func (w *giteaWorld) rename(t *testing.T, u User) User {
-	t.Helper()
-	account := w.account(t, u)
-	login := w.name("renamed")
-	w.server.Call(w.server.Admin, http.MethodPost, "admin/users/"+account.Login+"/rename", map[string]any{"new_username": login}, nil)
-	account.Login = login
-	return User{ID: u.ID, Login: login}
-}
-
-func (w *giteaWorld) remove(t *testing.T, u User) {
-	t.Helper()
-	w.server.Call(w.server.Admin, http.MethodDelete, "admin/users/"+w.account(t, u).Login+"?purge=true", nil, nil)
-}
-
-func (w *giteaWorld) team(t *testing.T, members ...User) string {
-	t.Helper()
-	accounts := []*gitea.Account{w.bot} // nobody else is told who is in it
-	for _, u := range members {
-		accounts = append(accounts, w.account(t, u))
-	}
-	org := w.server.Organisation(w.owner, "acme")
-	org.Team("operators", "read", accounts)
-	return org.Login + "/operators"
-}
-
-func (w *giteaWorld) commit(t *testing.T, branch string) string {
-	t.Helper()
-	return w.repo.Push(w.owner, branch, "A change", map[string]string{w.name("file"): "x"})
-}
-
-func (w *giteaWorld) open(t *testing.T, by User, commits int, fork bool) int {
-	t.Helper()
-
-	p := &pulled{head: w.repo, by: w.account(t, by), branch: w.name("topic")}
-	ref := p.branch
-	if fork {
-		p.head = w.repo.Fork(p.by)
-		ref = p.head.HeadRef(p.branch)
-	}
-	for range commits {
-		p.head.Push(p.by, p.branch, "A change", map[string]string{w.name("file"): "x"})
-	}
-	p.pull = w.repo.Open(p.by, ref, gitea.Branch, "Change "+p.branch)
-	w.pulls[p.pull.Number] = p
-	return p.pull.Number
-}
-
-// at is a pull request as this test uses it.
-func (w *giteaWorld) at(t *testing.T, number int, parts string) string {
-	t.Helper()
-	return "repos/" + w.repo.FullName() + parts + strconv.Itoa(number)
-}
-
-func (w *giteaWorld) draft(t *testing.T, number int) {
-	t.Helper()
-	w.pulls[number].pull.Retitle(w.owner, "WIP: change")
-}
-
-func (w *giteaWorld) label(t *testing.T, number int, name string) {
-	t.Helper()
-	w.pulls[number].pull.Label(w.owner, name)
-}
-
-func (w *giteaWorld) push(t *testing.T, number int) string {
-	t.Helper()
-	p := w.pulls[number]
-	return p.head.Push(p.by, p.branch, "Another change", map[string]string{w.name("file"): "x"})
-}
-
-func (w *giteaWorld) close(t *testing.T, number int) {
-	t.Helper()
-	w.pulls[number].pull.Close(w.owner)
-}
-
-func (w *giteaWorld) merge(t *testing.T, number int, method string) string {
-	t.Helper()
-	w.pulls[number].pull.Merge(w.owner, method)
-	return w.repo.Head(gitea.Branch)
-}
-
-func (w *giteaWorld) settle(t *testing.T, number int) {
-	t.Helper()
-	p := w.pulls[number]
-	p.pull.AwaitHead(p.head.Head(p.branch))
-}
-
-func (w *giteaWorld) review(t *testing.T, by User, number int, v Verdict) {
-	t.Helper()
-	who, p := w.account(t, by), w.pulls[number].pull
-	switch v {
-	case Approved:
-		p.Approve(who)
-	case ChangesRequested:
-		p.RequestChanges(who, "not so")
-	default:
-		w.server.Call(who, http.MethodPost, w.at(t, number, "/pulls/")+"/reviews", map[string]any{"event": "COMMENT", "body": "hm"}, nil)
-	}
-}
-
-func (w *giteaWorld) request(t *testing.T, number int, of User) {
-	t.Helper()
-	w.server.Call(w.owner, http.MethodPost, w.at(t, number, "/pulls/")+"/requested_reviewers",
-		map[string]any{"reviewers": []string{w.account(t, of).Login}}, nil)
-}
-
-func (w *giteaWorld) dismiss(t *testing.T, number int, by User) {
-	t.Helper()
-	p := w.pulls[number].pull
-	all := p.Reviews()
-	for _, r := range slices.Backward(all) {
-		if r.By.ID == by.ID {
-			p.Dismiss(w.owner, r, "not any more")
-			return
-		}
-	}
-	t.Fatalf("%+v reviewed nothing", by)
-}
-
-func (w *giteaWorld) comment(t *testing.T, by User, number int, body string) int64 {
-	t.Helper()
-	return w.pulls[number].pull.Comment(w.account(t, by), body).ID
-}
-
-func (w *giteaWorld) uncomment(t *testing.T, number int, id int64) {
-	t.Helper()
-	w.pulls[number].pull.DeleteComment(w.owner, gitea.Comment{ID: id})
-}
-
-func (w *giteaWorld) reactions(t *testing.T, number int, comment int64) []string {
-	t.Helper()
-	var all []string
-	for content, by := range w.pulls[number].pull.Reactions(gitea.Comment{ID: comment}) {
-		for range by {
-			all = append(all, content)
-		}
-	}
-	return all
-}
-
-func (w *giteaWorld) statuses(t *testing.T, commit string) map[string]Status {
-	t.Helper()
-	all := map[string]Status{}
-	for context, s := range w.repo.Statuses(commit) {
-		all[context] = Status{Context: s.Context, Check: Check(s.State), Description: s.Description, URL: s.URL}
-	}
-	return all
-}
 
 func TestGiteaTeamsGivePermission(t *testing.T) {
 	server := gitea.Shared(t)
@@ -271,3 +60,202 @@ func TestGiteaHidesWhatIsPrivate(t *testing.T) {
 		t.Errorf("a token that is none: %v", err)
 	}
 }
+
+// Who may only read may push refs/for/main all the same, which makes a pull request
+// in the repository itself, with no fork to be seen.
+func TestGiteaPullRequestsWithoutABranchAreForks(t *testing.T) {
+	w := newGiteaWorld(t)
+	eve := w.account(t, w.person(t, Read))
+	git := githttp.Git{Dir: t.TempDir(), Env: []string{
+		"GIT_CONFIG_COUNT=1", "GIT_CONFIG_KEY_0=http.extraHeader",
+		"GIT_CONFIG_VALUE_0=Authorization: Basic " + base64.StdEncoding.EncodeToString([]byte(eve.Login+":"+eve.Token)),
+	}}
+	for _, args := range [][]string{
+		{"clone", "--quiet", w.repo.URL, "."},
+		{"commit", "--quiet", "--allow-empty", "-m", "From outside"},
+		{"push", "--quiet", "-o", "topic=outside", "origin", "HEAD:refs/for/main"},
+	} {
+		if out, err := git.Run(t.Context(), args...); err != nil {
+			t.Fatalf("%v\n%s", err, out)
+		}
+	}
+	f := must(New(w.config()))(t)
+	all := must(f.PullRequests(t.Context()))(t)
+	if len(all) != 1 || !all[0].Fork || all[0].Author.ID != eve.ID {
+		t.Fatalf("%+v", all)
+	}
+	if one := must(f.PullRequest(t.Context(), all[0].Number))(t); !one.Fork || one.Head != all[0].Head {
+		t.Errorf("%+v", one)
+	}
+}
+
+// The branch moves before Gitea marks the pull request as merged.
+func TestGiteaBroughtAtOnce(t *testing.T) {
+	w := newGiteaWorld(t)
+	ada := w.person(t, Write)
+	f := must(New(w.config()))(t)
+	number := w.open(t, ada, 1, false)
+	w.settle(t, number)
+	tip := func() string {
+		var branch struct{ Commit struct{ ID string } }
+		w.server.Call(w.owner, http.MethodGet, "repos/"+w.repo.FullName()+"/branches/main", nil, &branch)
+		return branch.Commit.ID
+	}
+	before := tip()
+	merged := make(chan error, 1)
+	go func() { merged <- w.pulls[number].pull.TryMerge(w.owner, "squash") }()
+	for tip() == before {
+		select {
+		case err := <-merged:
+			merged <- err
+			if err != nil {
+				t.Fatal(err)
+			}
+		default:
+		}
+	}
+	if pr, ok, err := f.Brought(t.Context(), tip()); err != nil || !ok || pr.Number != number {
+		t.Errorf("%+v, %v, %v", pr, ok, err)
+	}
+	if err := <-merged; err != nil {
+		t.Error(err)
+	}
+}
+
+func TestGiteaHooks(t *testing.T) {
+	w := newGiteaWorld(t)
+	ada, bob := w.person(t, Write), w.person(t, Write)
+	inbox := gitea.Receive(t)
+	w.repo.Webhook(inbox.URL, hookSecret)
+	number := w.open(t, ada, 1, false)
+	w.settle(t, number)
+	w.push(t, number)
+	id := w.comment(t, bob, number, "mooring plan")
+	w.uncomment(t, number, id)
+	w.review(t, bob, number, Approved)
+	w.settle(t, number)
+	w.merge(t, number, "merge")
+	for _, want := range []struct {
+		kind, action string
+		hook         Hook
+	}{
+		{"push", "", Hook{Event: "push", Pushed: true}},
+		{"pull_request", "opened", Hook{Event: "pull_request", Number: number}},
+		{"pull_request_sync", "synchronized", Hook{Event: "pull_request", Number: number}},
+		{"pull_request_comment", "created", Hook{Event: "issue_comment", Number: number}},
+		{"pull_request_comment", "deleted", Hook{Event: "issue_comment", Number: number}},
+		{"pull_request_review_approved", "reviewed", Hook{Event: "pull_request_approved", Number: number}},
+		{"pull_request", "closed", Hook{Event: "pull_request", Number: number}},
+	} {
+		d := inbox.Await(want.kind, want.action)
+		want.hook.Repository = w.repo.FullName()
+		if got, err := ParseHook(Gitea, hookSecret, d.Header, d.Body); err != nil || got != want.hook {
+			t.Errorf("%s %s: %+v, %v, want %+v", want.kind, want.action, got, err, want.hook)
+		}
+		if got, err := ParseHook(Gitea, "another", d.Header, d.Body); !errors.Is(err, ErrSignature) || got != (Hook{}) {
+			t.Errorf("%s %s by another secret: %+v, %v", want.kind, want.action, got, err)
+		}
+	}
+}
+
+func TestGiteaPages(t *testing.T) {
+	response := func(total string, next int) *sdk.Response {
+		h := http.Header{}
+		if total != "" {
+			h.Set("X-Total-Count", total)
+		}
+		return &sdk.Response{Response: &http.Response{Header: h}, NextPage: next}
+	}
+	items := func(from, to int) (all []int) {
+		for i := from; i < to; i++ {
+			all = append(all, i)
+		}
+		return all
+	}
+	broken := errors.New("broken")
+	for name, c := range map[string]struct {
+		page  func(asked, page int) ([]int, *sdk.Response, error)
+		want  int
+		asked int
+		err   error
+	}{
+		"none":       {page: func(_, _ int) ([]int, *sdk.Response, error) { return nil, response("0", 0), nil }, asked: 1},
+		"all in one": {page: func(_, _ int) ([]int, *sdk.Response, error) { return items(0, 120), response("120", 0), nil }, want: 120, asked: 1},
+		"by link": {page: func(_, n int) ([]int, *sdk.Response, error) {
+			return items(50*(n-1), min(50*n, 120)), response("", []int{0, 2, 3, 0}[n]), nil
+		}, want: 120, asked: 3},
+		"by count, of a server with short pages": {page: func(_, n int) ([]int, *sdk.Response, error) {
+			return items(20*(n-1), min(20*n, 45)), response("45", 0), nil
+		}, want: 45, asked: 3},
+		"shrinks once": {page: func(asked, n int) ([]int, *sdk.Response, error) {
+			if asked == 1 {
+				return items(1, 51), response("60", 2), nil
+			}
+			return items(50*(n-1), min(50*n, 59)), response("59", 2-n), nil
+		}, want: 59, asked: 4},
+		"counts what it hides": {page: func(_, n int) ([]int, *sdk.Response, error) {
+			return items(50*(n-1), min(50*n, 70)), response("71", 0), nil
+		}, want: 70, asked: 3},
+		"breaks": {page: func(_, n int) ([]int, *sdk.Response, error) {
+			if n == 2 {
+				return nil, nil, broken
+			}
+			return items(0, 50), response("60", 2), nil
+		}, asked: 2, err: broken},
+		"has no end": {page: func(_, n int) ([]int, *sdk.Response, error) { return items(0, 1), response("", n+1), nil }, asked: maxPages, err: ErrRefused},
+	} {
+		asked := 0
+		all, err := giteaPages(func(o sdk.ListOptions) ([]int, *sdk.Response, error) {
+			asked++
+			if o.PageSize != giteaPage {
+				t.Errorf("%s: pages of %d", name, o.PageSize)
+			}
+			return c.page(asked, o.Page)
+		})
+		if len(all) != c.want || asked != c.asked || !errors.Is(err, c.err) {
+			t.Errorf("%s: %d items of %d requests, %v", name, len(all), asked, err)
+		}
+	}
+}
+
+func TestGiteaMarksOfYoungCommits(t *testing.T) {
+	for name, c := range map[string]struct {
+		age   time.Duration
+		marks int // how many asks it takes until the mark is there
+		open  bool
+		found bool
+		asks  int
+	}{
+		"marked":                 {age: time.Hour, marks: 1, found: true, asks: 1},
+		"marked late":            {open: true, age: time.Second, marks: 3, found: true, asks: 3},
+		"pushed just now":        {open: true, age: time.Second, marks: 99, asks: 3},
+		"pushed, none open":      {age: time.Second, marks: 99, asks: 2},
+		"marked as none is open": {age: time.Second, marks: 2, found: true, asks: 2},
+		"pushed some time ago":   {age: time.Minute, marks: 99, asks: 1},
+		"of a clock that leads":  {open: true, age: -time.Second, marks: 2, found: true, asks: 2},
+	} {
+		asks := 0
+		_, address := wired(t, func(rw http.ResponseWriter, r *http.Request) {
+			rw.Header().Set("Content-Type", "application/json")
+			rw.Header().Set("Date", noon.Format(http.TimeFormat))
+			switch {
+			case r.URL.Path == "/api/v1/repos/acme/infra/pulls":
+				_, _ = rw.Write([]byte(map[bool]string{false: "[]", true: `[{"number":1}]`}[c.open]))
+			case r.URL.Path != "/api/v1/repos/acme/infra/commits/"+commit+"/pull":
+				_, _ = rw.Write([]byte(`{"sha":"` + commit + `","commit":{"committer":{"date":"` + noon.Add(-c.age).Format(time.RFC3339) + `"}}}`))
+			case func() bool { asks++; return asks < c.marks }():
+				rw.WriteHeader(http.StatusNotFound)
+			default:
+				_, _ = rw.Write([]byte(`{"number":7,"state":"closed","merged":true,"merge_commit_sha":"` + commit + `"}`))
+			}
+		})
+		f := must(New(Config{Kind: Gitea, URL: address, Repository: "acme/infra", Token: token}))(t)
+		f.backend.(*giteaForge).marks = []time.Duration{1, 1}
+		pr, ok, err := f.Brought(t.Context(), commit)
+		if err != nil || ok != c.found || asks != c.asks || ok && (pr.Number != 7 || pr.State != Merged) {
+			t.Errorf("%s: %+v, %v, %v after %d asks", name, pr, ok, err, asks)
+		}
+	}
+}
+
+const commit = "0123456789abcdef0123456789abcdef01234567"

@@ -129,7 +129,7 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 		return known.response(req), nil
 	}
 	if resp.StatusCode >= 400 {
-		return nil, &answerError{status: resp.StatusCode, words: words(body)}
+		return nil, &answerError{status: resp.StatusCode, words: line(t.secrets.hide(words(body)), maxWords)}
 	}
 	if isPage(resp, body) {
 		return nil, fmt.Errorf("%w: it answers with a web page instead of data", ErrUnavailable)
