@@ -51,6 +51,9 @@ func (w *workspaceRun) applyApproved(ctx context.Context) (outcome, error) {
 	if !errors.Is(err, terraform.ErrStalePlan) && !errors.Is(err, terraform.ErrPlan) {
 		return o, err
 	}
+	if w.x.locked != "" { // it is the pull request's to be planned again, and looked at
+		return o, err
+	}
 	why := err.Error()
 	if moved := (*StalePlanError)(nil); !errors.As(err, &moved) && errors.As(err, new(*terraform.CommandError)) {
 		why = "the state moved since the plan was made" // Terraform's own judgement, in more words

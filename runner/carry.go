@@ -88,7 +88,7 @@ func (p *pass) goOn(ctx context.Context, id string, units []string, decisions ma
 	if err != nil {
 		return err
 	}
-	graph, err := p.repo.graphAt(ctx, run.Commit)
+	graph, err := p.repo.graphAt(ctx, run.files())
 	if err != nil {
 		return err
 	}
@@ -108,7 +108,7 @@ func (p *pass) goOn(ctx context.Context, id string, units []string, decisions ma
 			t.was = u.Status
 		}
 		if t.unit == nil {
-			return fmt.Errorf("%s: %s is not in commit %s", id, unit, short(run.Commit))
+			return fmt.Errorf("%s: %s is not in commit %s", id, unit, short(run.files()))
 		}
 		tasks[unit] = t
 	}
@@ -154,7 +154,7 @@ func (p *pass) goOn(ctx context.Context, id string, units []string, decisions ma
 	for unit := range tasks {
 		p.done[unit] = true
 	}
-	x := &execution{r: p.r, repo: p.repo, run: run, graph: graph, tasks: tasks, known: p.known}
+	x := &execution{r: p.r, repo: p.repo, run: run, graph: graph, tasks: tasks, known: p.known, applies: p.repo.cfg.Apply.applies()}
 	return x.execute(ctx)
 }
 

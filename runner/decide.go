@@ -31,6 +31,8 @@ type verdict struct {
 // ErrNothingWaits is returned for a decision on something that needs none.
 var ErrNothingWaits = errors.New("nothing waits for a decision")
 
+var errNoUnit = errors.New("no unit")
+
 // Approve records that a person said yes. The next pass carries it out: a
 // running server at once, else the next sync.
 func (r *Runner) Approve(ctx context.Context, d Decision) (Run, error) { return r.decide(d, true) }
@@ -101,7 +103,7 @@ func decidable(run *Run, named []string) ([]string, error) {
 	for _, id := range named {
 		u := run.Unit(id)
 		if u == nil {
-			return nil, fmt.Errorf("the run has no unit %q", id)
+			return nil, fmt.Errorf("the run has %w %q", errNoUnit, id)
 		}
 		if u.Status != Held && u.Status != Interrupted {
 			return nil, fmt.Errorf("%s: %w: it is %s", id, ErrNothingWaits, u.Status)

@@ -26,6 +26,10 @@ type task struct {
 	removal  bool     // the branch no longer has it: destroy it
 	from     string   // of a removal: the last commit that had it
 	after    []string // of a removal: the units that must be gone before it
+
+	brought  string    // the pull request that what is new of it came from; "" is a direct push
+	reviewed *reviewed // the plan of it that people saw there; nil is none
+	agreed   bool      // somebody else than the author said yes to that plan
 }
 
 // execution takes the tasks of one run through their units.
@@ -35,6 +39,10 @@ type execution struct {
 	run   *Run
 	graph *workspace.Graph
 	tasks map[string]task
+
+	ahead   upstreamOutputs // what units refer to of others, where that is not what is known of them
+	locked  string          // the pull request that holds the units' locks before this run and after it; "" is none
+	applies bool            // plans that pass the gate are applied
 
 	checkouts mirrorCheckouts
 
@@ -104,7 +112,10 @@ func (x *execution) execute(ctx context.Context) error {
 		x.run.Cancelled = by
 	}
 	x.run.Settle()
-	if err := x.r.journal.update(func(tx *bbolt.Tx) error { return putRun(tx, x.run) }); err != nil {
+	err := x.r.journal.update(func(tx *bbolt.Tx) error {
+		return errors.Join(putRun(tx, x.run), x.r.tellPulls(tx, x.repo, x.run))
+	})
+	if err != nil {
 		return err
 	}
 	x.r.counters.run(x.run)
@@ -128,10 +139,10 @@ func (x *execution) putBack(ctx context.Context, ended map[string]Status) error 
 			if by := cancelledBy(ctx); by != "" {
 				u.Status, u.Reason = Discarded, by+" before it began"
 				dropPlan(tx, m)
-				m.Taken = &taken{Run: x.run.ID, Commit: x.run.Commit, Status: Discarded, Removal: t.removal}
+				m.Taken = &taken{Run: x.run.ID, Commit: x.commit(), Status: Discarded, Removal: t.removal}
 			} else if t.was == "" {
 				u.Status, u.Reason = Skipped, "Mooring was stopped before it began: the next pass takes it"
-				m.Taken = &taken{Run: x.run.ID, Commit: x.run.Commit, Status: Skipped, Removal: t.removal}
+				m.Taken = &taken{Run: x.run.ID, Commit: x.commit(), Status: Skipped, Removal: t.removal}
 			}
 			if t.approved && cancelledBy(ctx) == "" {
 				if err := putVerdict(tx, t.decision); err != nil {
@@ -239,14 +250,34 @@ func (x *execution) begin(t task, now time.Time) error {
 	x.mu.Unlock()
 	return x.r.journal.update(func(tx *bbolt.Tx) error {
 		err := locks.Acquire(tx, x.r.lockKey(x.repo, t.unit), locks.Holder{
-			Unit: id, Repository: x.run.Repository, Run: x.run.ID,
+			Unit: id, Repository: x.run.Repository, Run: x.holder(),
 			Reason: fmt.Sprintf("%s of %s", x.run.Trigger, short(x.run.Commit)), Since: now,
 		})
-		if err != nil {
+		if err != nil && !x.mayLookOnly(err) {
 			return err
 		}
 		return putResult(tx, x.run.ID, result)
 	})
+}
+
+// holder is who holds the locks of the units that are under way.
+func (x *execution) holder() string {
+	if x.locked != "" {
+		return x.locked
+	}
+	return x.run.ID
+}
+
+// mayLookOnly tells that a lock is a pull request's, and that nothing is applied here:
+// who only plans disturbs nobody.
+func (x *execution) mayLookOnly(err error) bool {
+	var held *locks.HeldError
+	return errors.As(err, &held) && isPull(held.Holder.Run) && !x.applies
+}
+
+// commit is the one whose files are taken.
+func (x *execution) commit() string {
+	return x.run.files()
 }
 
 // record writes how the unit ended and lets go of its lock, in one transaction.
@@ -264,7 +295,7 @@ func (x *execution) record(t task, o outcome, started time.Time, locked bool) er
 	o.Notes = withNotes(x.run.Unit(id).Notes, o.Notes...)
 	*x.run.Unit(id) = o.UnitResult
 	err := x.r.journal.update(func(tx *bbolt.Tx) error {
-		if locked {
+		if locked && x.locked == "" {
 			// A person may have broken the lock meanwhile: that is no failure of the unit.
 			if err := locks.Release(tx, x.r.lockKey(x.repo, t.unit), x.run.ID); err != nil && !errors.Is(err, locks.ErrNotHeld) {
 				return err
@@ -300,10 +331,10 @@ func (x *execution) record(t task, o outcome, started time.Time, locked bool) er
 func (m *memory) took(run *Run, o *outcome, from string) {
 	switch o.Status {
 	case Applied, Unchanged:
-		m.Converged, m.Taken, m.Unseen = run.Commit, nil, false
+		m.Converged, m.Taken, m.Unseen = run.files(), nil, false
 	default:
 		m.Unseen = m.Unseen || o.Status == Interrupted
-		m.Taken = &taken{Run: run.ID, Commit: run.Commit, Status: o.Status, Began: o.began, Cut: o.Status == Interrupted, Removal: o.Removal}
+		m.Taken = &taken{Run: run.ID, Commit: run.files(), Status: o.Status, Began: o.began, Cut: o.Status == Interrupted, Removal: o.Removal}
 	}
 	if o.Removal {
 		m.Departed = &departed{Why: "destroy", From: from}

@@ -28,6 +28,10 @@ func (r *Runner) Serve(ctx context.Context) error {
 	var wg sync.WaitGroup
 	for _, repo := range r.repos {
 		wg.Go(func() { r.watch(ctx, repo) })
+		if v := repo.reviews; v != nil {
+			wg.Go(func() { v.watch(ctx) })
+			wg.Go(func() { v.postUntil(ctx) })
+		}
 	}
 	wg.Go(func() { r.collectDaily(ctx) })
 	wg.Go(func() { terraform.ReapOrphans(ctx) })
@@ -162,6 +166,9 @@ func (r *Runner) Sync(ctx context.Context, opts SyncOptions) ([]Run, error) {
 		found = true
 		wg.Go(func() {
 			made, err := r.take(ctx, repo, asked)
+			if v := repo.reviews; v != nil && err == nil {
+				err = v.once(ctx)
+			}
 			mu.Lock()
 			defer mu.Unlock()
 			failed = errors.Join(failed, err)

@@ -40,7 +40,7 @@ func (x *execution) wantedHere(ctx context.Context, self *workspace.Unit, wanted
 		if _, _, err := x.r.clusters.limit(x.run.Repository, u, &set); err != nil {
 			continue // it is refused: what it names stays whose it is
 		}
-		src, _, err := x.source(ctx, u, x.run.Commit)
+		src, _, err := x.source(ctx, u, x.commit())
 		var objects []k8s.Object
 		if err == nil {
 			objects, err = x.r.render(ctx, u, src)

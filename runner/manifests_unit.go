@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"go.etcd.io/bbolt"
@@ -30,7 +31,7 @@ func (x *execution) manifests(ctx context.Context, t task) (outcome, error) {
 	if t.removal {
 		return set.remove(ctx, t)
 	}
-	if set.source, set.digest, err = x.source(ctx, t.unit, x.run.Commit); err != nil {
+	if set.source, set.digest, err = x.source(ctx, t.unit, x.commit()); err != nil {
 		return outcome{}, err
 	}
 	set.digest = set.cluster.Bound(set.set, set.digest)
@@ -42,7 +43,11 @@ func (x *execution) manifests(ctx context.Context, t task) (outcome, error) {
 	if set.objects, err = x.r.render(ctx, t.unit, set.source); err != nil {
 		return outcome{}, err
 	}
-	if why := x.holdsManifests(); why != "" && !(t.approved && x.repo.cfg.Apply.applies()) {
+	why, err := x.holdsManifests(t, set.objects)
+	if err != nil {
+		return outcome{}, err
+	}
+	if why != "" && !(t.approved && x.applies) {
 		return set.preview(ctx, why)
 	}
 	return set.apply(ctx, t, m)
@@ -74,6 +79,12 @@ func (x *execution) openSet(ctx context.Context, t task, m memory) (*manifestSet
 	if t.approved && m.Plan != nil { // a yes is one to what was shown, and to nothing more
 		s.set.AllowMove, s.set.AllowPrune = m.Plan.Leaves, map[k8s.ID]bool{}
 		for _, id := range m.Plan.Prunes {
+			s.set.AllowPrune[id] = true
+		}
+	}
+	if k := t.reviewed; k != nil && t.agreed && s.set.AllowPrune == nil {
+		s.set.AllowPrune = map[k8s.ID]bool{}
+		for _, id := range k.Prunes {
 			s.set.AllowPrune[id] = true
 		}
 	}
@@ -131,16 +142,26 @@ func setOf(repository string, u *workspace.Unit) k8s.Set {
 }
 
 // holdsManifests says why manifests may not be applied without a person, or "".
-func (x *execution) holdsManifests() string {
-	switch {
-	case !x.repo.cfg.Apply.applies():
-		return fmt.Sprintf("apply is %q", x.repo.cfg.Apply)
-	case x.repo.cfg.HoldDirect:
-		return "direct pushes are held"
-	case x.repo.cfg.AutoApply != policies.NoDestroy && x.repo.cfg.AutoApply != policies.Always:
-		return "auto_apply is never"
+func (x *execution) holdsManifests(t task, objects []k8s.Object) (string, error) {
+	if !x.applies {
+		return fmt.Sprintf("apply is %q", x.repo.cfg.Apply), nil
 	}
-	return ""
+	if k := t.reviewed; k != nil && k.Whole && k.Content != "" {
+		content, err := x.r.objectsContent(objects)
+		if err != nil || content != k.Content {
+			return fmt.Sprintf("what its files make is not what was reviewed in %s", t.brought), err
+		}
+		if t.agreed {
+			return "", nil
+		}
+	}
+	if x.repo.cfg.HoldDirect && t.brought == "" {
+		return "direct pushes are held", nil
+	}
+	if x.repo.cfg.AutoApply != policies.NoDestroy && x.repo.cfg.AutoApply != policies.Always {
+		return "auto_apply is never", nil
+	}
+	return "", nil
 }
 
 // preview finds out what the cluster would change, and changes nothing.
@@ -159,7 +180,7 @@ func (s *manifestSet) preview(ctx context.Context, why string) (outcome, error) 
 	switch {
 	case plan.Changes() == 0:
 		o.Status = Unchanged
-	case !s.x.repo.cfg.Apply.applies():
+	case !s.x.applies:
 		o.Status = Planned
 	default:
 		o.Status, o.Reason = Held, why
@@ -249,9 +270,9 @@ func (s *manifestSet) remove(ctx context.Context, t task) (outcome, error) {
 		o.Notes = append(o.Notes, "nothing of it is left to delete: its objects are gone, or in other sets")
 		return o, nil
 	}
-	if !t.approved || !s.x.repo.cfg.Apply.applies() {
+	if !t.approved && !t.sawAll(plan.Prunes()) || !s.x.applies {
 		fillObjects(&o.UnitResult, plan.Result)
-		if !s.x.repo.cfg.Apply.applies() {
+		if !s.x.applies {
 			o.Status = Planned
 			return o, nil
 		}
@@ -273,6 +294,11 @@ func (s *manifestSet) remove(ctx context.Context, t task) (outcome, error) {
 		o.Notes = append(o.Notes, fmt.Sprintf("%s stay in the cluster because they are protected (namespaces, CRDs, volumes) or not the set's to touch: delete them by hand", count(n, "object")))
 	}
 	return o, nil
+}
+
+// sawAll tells that somebody said yes in review to a deletion of all these objects.
+func (t task) sawAll(ids []k8s.ID) bool {
+	return t.reviewed != nil && t.agreed && !slices.ContainsFunc(ids, func(id k8s.ID) bool { return !slices.Contains(t.reviewed.Prunes, id) })
 }
 
 func (s *manifestSet) options() k8s.ApplyOptions {

@@ -50,6 +50,8 @@ type Options struct {
 	Keep     KeepOptions
 	KeyFile  string // an age identity file; "" is mooring.key in DataDir, made when absent
 
+	PublicURL string // what links to Mooring's own pages begin with; "" makes none
+
 	Keys   k8s.KeyConfig // what opens encrypted manifests
 	Charts ChartOptions
 
@@ -110,6 +112,8 @@ type RepositoryConfig struct {
 	HoldDirect bool           // direct_push = "hold": every change that reaches the branch waits
 	Env        []string       // added to the server's
 	InitEnv    []string
+
+	Review ReviewConfig
 
 	PlanEnv, ApplyEnv       []string          // added to the server's
 	PlanValues, ApplyValues map[string]string // added to the server's; these win

@@ -88,9 +88,16 @@ func union(a, b []string) []string {
 	return slices.Compact(all)
 }
 
-// upstreamOutputs gives a unit what it may refer to: the last good outputs of
-// other units, in clear.
+// upstreamOutputs gives a unit what it may refer to of other units, in clear.
 func (x *execution) upstreamOutputs(id string) (map[string]workspace.Output, bool) {
+	if x.ahead != nil {
+		return x.ahead(id)
+	}
+	return x.remembered(id)
+}
+
+// remembered are the last good outputs of a unit, in clear.
+func (x *execution) remembered(id string) (map[string]workspace.Output, bool) {
 	m := x.recall(id)
 	if m.Outputs == nil {
 		return nil, false

@@ -27,6 +27,8 @@ type pass struct {
 	graph *workspace.Graph
 	made  []string        // runs made or taken further
 	done  map[string]bool // units that this pass took further already
+
+	hits map[string]map[string]bool // by parent and commit: the units that differ
 }
 
 // take looks at the repository once. A poll that finds nothing new costs one
@@ -180,10 +182,7 @@ func (p *pass) broken(cause error) error {
 		return cause
 	}
 	if config != nil {
-		var all strings.Builder
-		if err := config.Print(&all, 100, false); err == nil {
-			cause = errors.New(strings.TrimSpace(all.String()))
-		}
+		cause = errors.New(printed(config))
 	}
 	if p.last.Broken != "" && !p.moved {
 		p.made = append(p.made, p.last.Broken)
@@ -205,6 +204,15 @@ func (p *pass) broken(cause error) error {
 	p.made = append(p.made, run.ID)
 	p.r.emit(Event{Repository: run.Repository, Run: run.ID, Phase: PhaseEnd, Status: Failed, Text: run.Error})
 	return nil
+}
+
+// printed is a configuration's mistakes with file, line and snippet.
+func printed(config *workspace.ConfigError) string {
+	var all strings.Builder
+	if err := config.Print(&all, 100, false); err != nil {
+		return config.Error()
+	}
+	return strings.TrimSpace(all.String())
 }
 
 // header is a run of the head with nothing in it yet.
@@ -268,17 +276,22 @@ func (p *pass) newRun(ctx context.Context, ids []string, removals []removal, gon
 			run.Notes = append(run.Notes, fmt.Sprintf("the branch was force-pushed: %s is not an ancestor of %s", short(p.last.Head), short(p.head)))
 		}
 	}
+	from, err := p.originOf(ctx, ids, removals)
+	if err != nil {
+		return err
+	}
 	tasks := map[string]task{}
 	for _, id := range ids {
 		u := p.graph.Unit(id)
 		run.Units = append(run.Units, UnitResult{ID: id, Kind: Kind(u.Kind), Status: Queued})
-		tasks[id] = task{unit: u}
+		tasks[id] = from.lend(task{unit: u})
 	}
 	for _, rm := range removals {
 		run.Units = append(run.Units, UnitResult{ID: rm.unit.ID, Kind: Kind(rm.unit.Kind), Status: Queued, Removal: true})
-		tasks[rm.unit.ID] = task{unit: rm.unit, removal: true, from: rm.from, after: rm.after}
+		tasks[rm.unit.ID] = from.lend(task{unit: rm.unit, removal: true, from: rm.from, after: rm.after})
 	}
-	err := p.r.journal.update(func(tx *bbolt.Tx) error {
+	x := &execution{r: p.r, repo: p.repo, run: run, graph: p.graph, tasks: tasks, known: p.known, applies: p.repo.cfg.Apply.applies()}
+	err = p.r.journal.update(func(tx *bbolt.Tx) error {
 		if err := createRun(tx, run); err != nil {
 			return err
 		}
@@ -286,13 +299,15 @@ func (p *pass) newRun(ctx context.Context, ids []string, removals []removal, gon
 		for id := range tasks {
 			waiting = append(waiting, p.known[id])
 		}
-		return supersede(tx, waiting, run.ID)
+		if err := supersede(tx, waiting, run.ID); err != nil {
+			return err
+		}
+		return x.adopt(tx, from, p.repo.reviews)
 	})
 	if err != nil {
 		return err
 	}
 	p.made = append(p.made, run.ID)
-	x := &execution{r: p.r, repo: p.repo, run: run, graph: p.graph, tasks: tasks, known: p.known}
 	return x.execute(ctx)
 }
 

@@ -217,7 +217,19 @@ func (p *previewer) readOutputs(ctx context.Context, u *workspace.Unit) (map[str
 		return nil, err
 	}
 	spec.Repository, spec.Tree, spec.Skip = previewed, p.opts.Dir, p.opts.Skip
-	s, err := p.home.Open(ctx, spec)
+	outs, err := outputsInState(ctx, p.home, spec)
+	if err != nil {
+		return nil, err
+	}
+	if missesOutput(u, outs) {
+		return nil, errors.New("its state does not have them all: it is not applied yet")
+	}
+	return outs, nil
+}
+
+// outputsInState reads the outputs of a workspace from its state, in clear.
+func outputsInState(ctx context.Context, home *terraform.Home, spec terraform.Spec) (map[string]workspace.Output, error) {
+	s, err := home.Open(ctx, spec)
 	if err != nil {
 		return nil, err
 	}
@@ -232,9 +244,6 @@ func (p *previewer) readOutputs(ctx context.Context, u *workspace.Unit) (map[str
 	outs := make(map[string]workspace.Output, len(read))
 	for name, o := range read {
 		outs[name] = workspace.Output{JSON: o.JSON, Type: o.Type, Sensitive: o.Sensitive}
-	}
-	if missesOutput(u, outs) {
-		return nil, errors.New("its state does not have them all: it is not applied yet")
 	}
 	return outs, nil
 }

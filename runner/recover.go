@@ -114,7 +114,7 @@ func (r *Runner) recoverRuns(tx *bbolt.Tx, alive map[[2]string]bool, unseen map[
 		return err
 	}
 	for _, l := range held {
-		if alive[[2]string{l.Run, l.Unit}] {
+		if alive[[2]string{l.Run, l.Unit}] || r.heldByPull(tx, l) {
 			continue
 		}
 		if _, err := locks.Break(tx, l.Key); err != nil {
@@ -151,14 +151,20 @@ func (r *Runner) recoverRun(tx *bbolt.Tx, run *Run, alive map[[2]string]bool, un
 			known := unseen[[2]string{run.ID, u.ID}]
 			u.Status, u.Error = Interrupted, both(m.Intent.unseen(), known)
 			m.Intent = nil
-			m.Taken = &taken{Run: run.ID, Commit: run.Commit, Status: Interrupted, Began: true, Cut: true, Removal: u.Removal}
+			m.Taken = &taken{Run: run.ID, Commit: run.files(), Status: Interrupted, Began: true, Cut: true, Removal: u.Removal}
 			m.Unseen = true
+		case run.Trigger == OnPullRequest: // nothing of the branch was taken
+			u.Status, u.Reason = Superseded, "Mooring ended before it was done: it is planned again"
+			if err := putResult(tx, run.ID, *u); err != nil {
+				return err
+			}
+			continue
 		case u.Status == Running:
 			u.Status, u.Error = Failed, "Mooring ended before anything was changed: the next pass takes it again"
-			m.Taken = &taken{Run: run.ID, Commit: run.Commit, Status: Failed, Cut: true, Removal: u.Removal}
+			m.Taken = &taken{Run: run.ID, Commit: run.files(), Status: Failed, Cut: true, Removal: u.Removal}
 		default:
 			u.Status, u.Reason = Skipped, "Mooring ended before it began: the next pass takes it again"
-			m.Taken = &taken{Run: run.ID, Commit: run.Commit, Status: Skipped, Removal: u.Removal}
+			m.Taken = &taken{Run: run.ID, Commit: run.files(), Status: Skipped, Removal: u.Removal}
 		}
 		if m.Kind != "" { // a unit that was never taken needs no memory to be taken
 			if err := putMemory(tx, m); err != nil {

@@ -1,6 +1,7 @@
 package runner
 
 import (
+	"cmp"
 	"time"
 
 	"github.com/mooring-iac/mooring/k8s"
@@ -51,21 +52,27 @@ const (
 // Run is one commit taken through its units: what `mooring runs` and `mooring
 // show` print. The JSON names are a contract.
 type Run struct {
-	ID         string       `json:"id"`
-	Repository string       `json:"repository"`
-	Commit     string       `json:"commit"`
-	Subject    string       `json:"subject,omitempty"` // first line of the commit's message
-	Author     string       `json:"author,omitempty"`
-	Trigger    Trigger      `json:"trigger"`
-	Status     Status       `json:"status"`
-	Held       string       `json:"held,omitempty"` // why the run as a whole waits for a person
-	Error      string       `json:"error,omitempty"`
-	Cancelled  string       `json:"cancelled,omitempty"` // by whom
-	Started    time.Time    `json:"started"`
-	Finished   *time.Time   `json:"finished,omitempty"` // nil while running; held runs are finished until decided
-	Seconds    float64      `json:"seconds"`
-	Notes      []string     `json:"notes,omitempty"` // what a person should know: moves, orphans, force pushes, warnings
-	Units      []UnitResult `json:"units"`
+	ID         string  `json:"id"`
+	Repository string  `json:"repository"`
+	Commit     string  `json:"commit"`
+	Subject    string  `json:"subject,omitempty"` // first line of the commit's message
+	Author     string  `json:"author,omitempty"`
+	Trigger    Trigger `json:"trigger"`
+
+	PullRequest int    `json:"pull_request,omitempty"` // that it plans or applies
+	Branch      string `json:"branch,omitempty"`       // of the head of a pull request, or a review branch
+	Base        string `json:"base,omitempty"`         // the commit that the head was merged with for it
+	Tree        string `json:"tree,omitempty"`         // what that merge gives: the files that the run takes
+
+	Status    Status       `json:"status"`
+	Held      string       `json:"held,omitempty"` // why the run as a whole waits for a person
+	Error     string       `json:"error,omitempty"`
+	Cancelled string       `json:"cancelled,omitempty"` // by whom
+	Started   time.Time    `json:"started"`
+	Finished  *time.Time   `json:"finished,omitempty"` // nil while running; held runs are finished until decided
+	Seconds   float64      `json:"seconds"`
+	Notes     []string     `json:"notes,omitempty"` // what a person should know: moves, orphans, force pushes, warnings
+	Units     []UnitResult `json:"units"`
 }
 
 // UnitResult is what happened to one unit in a run. Which fields are there
@@ -111,6 +118,9 @@ type ObjectResult struct {
 	Message string    `json:"message,omitempty"`
 	Diff    *k8s.Diff `json:"diff,omitempty"` // of a preview: what would change; no value that is secret
 }
+
+// files is the commit whose files the run takes.
+func (r *Run) files() string { return cmp.Or(r.Tree, r.Commit) }
 
 // Unit returns the result of the unit with the id, or nil.
 func (r *Run) Unit(id string) *UnitResult {

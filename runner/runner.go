@@ -60,6 +60,7 @@ type repository struct {
 	mirror     *mirror.Mirror
 	scanner    *workspace.Scanner
 	wake       chan struct{} // asks the loop for a pass now; holds at most one wish
+	reviews    *reviewer     // nil where nothing is reviewed
 
 	pass sync.Mutex // held by the one pass of this repository that may run
 
@@ -125,6 +126,9 @@ func (r *Runner) furnish() error {
 	for _, cfg := range r.opts.Repositories {
 		repo, err := r.openRepository(cfg)
 		if err != nil {
+			return err
+		}
+		if repo.reviews, err = r.newReviewer(repo); err != nil {
 			return err
 		}
 		r.repos = append(r.repos, repo)

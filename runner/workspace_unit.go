@@ -10,6 +10,7 @@ import (
 
 	"go.etcd.io/bbolt"
 
+	"github.com/mooring-iac/mooring/internal/comment"
 	"github.com/mooring-iac/mooring/internal/terraform"
 	"github.com/mooring-iac/mooring/internal/terraform/redact"
 	"github.com/mooring-iac/mooring/locks"
@@ -22,7 +23,7 @@ func (x *execution) workspace(ctx context.Context, t task) (o outcome, failed er
 	if t.unit.Err != nil {
 		return outcome{}, t.unit.Err
 	}
-	commit := x.run.Commit
+	commit := x.commit()
 	if t.removal {
 		commit = t.from
 	}
@@ -48,7 +49,7 @@ func (x *execution) workspace(ctx context.Context, t task) (o outcome, failed er
 		_ = s.Close()
 	}
 	w := &workspaceRun{x: x, t: t, s: s, spec: spec, commit: commit, hide: hide, out: x.lines(t.unit.ID)}
-	if t.approved && x.repo.cfg.Apply.applies() {
+	if t.approved && x.applies {
 		o, failed = w.applyApproved(ctx)
 	} else {
 		o, failed = w.plan(ctx)
@@ -88,10 +89,13 @@ func (w *workspaceRun) plan(ctx context.Context) (outcome, error) {
 	describe(&o.UnitResult, p)
 	now := stateMemory{Identity: w.t.unit.StateIdentity(), Lineage: p.State.Lineage, Serial: p.State.Serial, Resources: p.State.Resources}
 
+	if err := w.showReviewers(p); err != nil {
+		return o, err
+	}
 	hold, direct := w.hold(p, now)
 	o.Notes = append(w.s.Notes(), w.notes...)
 	switch {
-	case !w.x.repo.cfg.Apply.applies() && p.Changes:
+	case !w.x.applies && p.Changes:
 		o.Status = Planned
 		return o, nil
 	case hold != "" && (p.Changes || !direct):
@@ -146,10 +150,13 @@ func (w *workspaceRun) hold(p *terraform.Plan, now stateMemory) (why string, dir
 	if m.Unseen {
 		return "the last apply was interrupted: look at this plan before it is applied", true
 	}
+	if why, settled := w.againstReview(p); settled {
+		return why, true
+	}
 	if w.t.removal {
 		return "the branch no longer has it: this plan destroys what it made", true
 	}
-	if w.x.repo.cfg.HoldDirect {
+	if w.x.repo.cfg.HoldDirect && w.t.brought == "" {
 		return "direct pushes are held", true
 	}
 	level, lowered := policies.Within(w.x.repo.cfg.AutoApply, policies.Level(w.t.unit.AutoApply))
@@ -284,10 +291,10 @@ func (x *execution) intend(t task, i *intent) error {
 		}
 		switch {
 		case !locked: // a person broke it
-			if err := locks.Acquire(tx, key, locks.Holder{Unit: id, Repository: x.run.Repository, Run: x.run.ID, Reason: "apply of " + short(x.run.Commit), Since: i.Started}); err != nil {
+			if err := locks.Acquire(tx, key, locks.Holder{Unit: id, Repository: x.run.Repository, Run: x.holder(), Reason: "apply of " + short(x.run.Commit), Since: i.Started}); err != nil {
 				return err
 			}
-		case holder.Run != x.run.ID:
+		case holder.Run != x.holder():
 			return &locks.HeldError{Unit: id, Holder: holder}
 		}
 		if held.Plan != nil {
@@ -314,4 +321,32 @@ func (x *execution) result(id string) *UnitResult {
 	defer x.mu.Unlock()
 	u := *x.run.Unit(id)
 	return &u
+}
+
+// againstReview compares a plan with the one that people saw in review. settled tells
+// that its word is the last: the same plan, to which somebody said yes, or another one,
+// which waits. What was deferred there had no plan to be compared with.
+func (w *workspaceRun) againstReview(p *terraform.Plan) (why string, settled bool) {
+	k := w.t.reviewed
+	if k == nil || k.Content == "" || k.Status != Planned && k.Status != Unchanged {
+		return "", false
+	}
+	if w.x.r.planContent(p.JSON) != k.Content {
+		return fmt.Sprintf("this plan is not the one that was reviewed in %s", w.t.brought), true
+	}
+	return "", w.t.agreed
+}
+
+// showReviewers keeps, of a plan that was made after the merge, its readable form and
+// what differs in it from the plan that was reviewed.
+func (w *workspaceRun) showReviewers(p *terraform.Plan) error {
+	if w.t.brought == "" || !p.Changes {
+		return nil
+	}
+	text := comment.Diff(p.JSON)
+	if _, settled := w.againstReview(p); settled && w.x.r.planContent(p.JSON) != w.t.reviewed.Content {
+		was := w.x.r.diffOf(w.t.reviewed.Run, w.t.unit.ID)
+		text = "What differs from the plan that was reviewed:\n\n" + comment.Between(was, text) + "\n\nThe plan as it is now:\n\n" + text
+	}
+	return w.x.r.keepDiff(w.x.run.ID, w.t.unit.ID, w.hide.Text(text))
 }

@@ -31,11 +31,15 @@ func (a *app) err() io.Writer { return masked{a.stderr, &a.hide} }
 
 // hideSecrets makes known what must never be printed.
 func (a *app) hideSecrets(cfg *serverconfig.Config) {
+	a.hide.Add(cfg.Pages.Password)
 	let := slices.Concat(cfg.Env, cfg.InitEnv, cfg.PlanEnv, cfg.ApplyEnv)
 	for _, r := range cfg.Repositories {
 		a.hide.Add(r.Token, string(r.SSHKey), r.SSHKeyPassphrase)
 		if r.Forge != nil {
 			a.hide.Add(r.Forge.Token, r.Forge.WebhookSecret)
+			if r.Forge.App != nil {
+				a.hide.Add(string(r.Forge.App.PrivateKey))
+			}
 		}
 		let = slices.Concat(let, r.Env, r.InitEnv, r.PlanEnv, r.ApplyEnv)
 		a.hide.Add(redact.FromEnv(r.PlanValues)...)

@@ -38,6 +38,9 @@ func (r *Repo) Open(by *Account, head, base, title string) *Pull {
 	return p
 }
 
+// Pull is the pull request of a number.
+func (r *Repo) Pull(number int) *Pull { return &Pull{Number: number, repo: r} }
+
 // State asks how the pull request is now.
 func (p *Pull) State() PullState {
 	p.repo.server.t.Helper()

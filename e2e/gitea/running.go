@@ -89,6 +89,8 @@ func run(ctx context.Context, part, dir string) (_ *Running, err error) {
 
 // start has Gitea running, with an administrator.
 func (r *Running) start(ctx context.Context, part string) error {
+	ctx, cancel := context.WithTimeout(ctx, time.Minute) // it takes a second
+	defer cancel()
 	who := someUser()
 	program, err := who.place(part, r.Dir)
 	if err != nil {
@@ -174,6 +176,8 @@ func (r *Running) makeAdmin(ctx context.Context, who user, program string) error
 	admin := &Account{Login: "root-of-all", Password: secret()}
 	cmd := who.command(ctx, r.Dir, program, "admin", "user", "create", "--username", admin.Login, "--password", admin.Password,
 		"--email", admin.Login+"@example.com", "--admin", "--must-change-password=false", "--access-token", "--access-token-scopes", "all")
+	unlock := keepThread()
+	defer unlock()
 	out, err := cmd.CombinedOutput()
 	if err != nil {
 		return fmt.Errorf("make administrator: %w\n%s", err, out)

@@ -34,6 +34,10 @@ type Unit struct {
 	Add, Change, Destroy int  // of manifests: created, configured (and recreated), pruned
 	Removal              bool // the branch would no longer have it
 
+	// Difference is how a plan made now differs from the one that was reviewed, as
+	// Between makes it. It is shown open.
+	Difference string
+
 	Diff    string // readable form of what would change, as Diff makes it
 	Text    string // Terraform's own text
 	Objects []Object

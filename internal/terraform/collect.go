@@ -227,7 +227,7 @@ func (h *Home) collectLinks() error {
 // clear runs f while nobody can open the workspace: who wants to, waits. It does nothing where the workspace is open.
 func (h *Home) clear(name string, f func() error) (entered bool, err error) {
 	h.mu.Lock()
-	if h.open[name] || h.clearing[name] {
+	if h.open[name] != nil || h.clearing[name] {
 		h.mu.Unlock()
 		return false, nil
 	}

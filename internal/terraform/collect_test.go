@@ -279,7 +279,7 @@ func TestOpenWaitsForACollection(t *testing.T) {
 	freed, err := r.home.CollectWarm(t.Context(), func(name string) (bool, error) {
 		if inside++; inside == 2 { // nobody can open it now
 			go func() {
-				err := r.home.enter(name)
+				err := r.home.enter(t.Context(), name)
 				r.home.leave(name)
 				opened <- err
 			}()

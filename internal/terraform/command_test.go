@@ -312,9 +312,19 @@ func TestOneSessionAtATime(t *testing.T) {
 	t.Parallel()
 	r := newRepo(t, map[string]string{"app/main.tf": resourceA})
 	s := r.open(r.spec("app"))
-	if _, err := r.home.Open(t.Context(), r.spec("app")); !errors.Is(err, ErrInUse) {
+	patience, lost := context.WithTimeout(t.Context(), 20*time.Millisecond)
+	defer lost()
+	if _, err := r.home.Open(patience, r.spec("app")); !errors.Is(err, ErrInUse) || !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("%v", err)
 	}
+	waits := make(chan error)
+	go func() {
+		waiting, err := r.home.Open(t.Context(), r.spec("app"))
+		if err == nil {
+			err = waiting.Close()
+		}
+		waits <- err
+	}()
 	if err := r.home.Forget("infra", "app"); !errors.Is(err, ErrInUse) {
 		t.Errorf("forget: %v", err)
 	}
@@ -325,6 +335,9 @@ func TestOneSessionAtATime(t *testing.T) {
 	s.Close()
 	if err := s.Init(t.Context(), io.Discard); err == nil {
 		t.Error("a closed session runs")
+	}
+	if err := <-waits; err != nil {
+		t.Errorf("who waited: %v", err)
 	}
 	r.open(r.spec("app"))
 }

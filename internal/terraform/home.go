@@ -1,6 +1,7 @@
 package terraform
 
 import (
+	"context"
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/hex"
@@ -72,9 +73,9 @@ type Home struct {
 	shimMu sync.Mutex // held while a shim is written
 
 	mu       sync.Mutex
-	open     map[string]bool // guarded by mu; directory names of open sessions
-	clearing map[string]bool // guarded by mu; those that nobody may open just now: see clear
-	cleared  *sync.Cond      // on mu; one of clearing is done
+	open     map[string]chan struct{} // guarded by mu; by directory name: closed when its session ends
+	clearing map[string]bool          // guarded by mu; those that nobody may open just now: see clear
+	cleared  *sync.Cond               // on mu; one of clearing is done
 }
 
 // New prepares a Home in dataDir, which must exist or be makeable; everything is made 0700.
@@ -106,7 +107,7 @@ func New(dataDir string, opts Options) (*Home, error) {
 		opts.PathEnv = "/usr/local/bin:/usr/bin:/bin"
 	}
 	h := &Home{
-		opts: opts, open: map[string]bool{}, clearing: map[string]bool{}, cliConfig: opts.CLIConfig,
+		opts: opts, open: map[string]chan struct{}{}, clearing: map[string]bool{}, cliConfig: opts.CLIConfig,
 		views: filepath.Join(dataDir, "views"), links: filepath.Join(dataDir, "views", ".links"), initDirs: filepath.Join(dataDir, "tfdata"), state: filepath.Join(dataDir, "state"),
 		providers: filepath.Join(dataDir, "providers"), lockFiles: filepath.Join(dataDir, "lockfiles"),
 		plans: filepath.Join(dataDir, "plans"), runs: filepath.Join(dataDir, "run"), shims: filepath.Join(dataDir, "tools", "shims"),
@@ -154,7 +155,9 @@ func (h *Home) StateDir(repository string) string {
 // open.
 func (h *Home) Forget(repository, key string) error {
 	name := WarmName(repository, key)
-	if err := h.enter(name); err != nil {
+	gone, cancel := context.WithCancelCause(context.Background())
+	cancel(nil) // nobody waits to forget
+	if err := h.enter(gone, name); err != nil {
 		return fmt.Errorf("forget %s: %w", key, err)
 	}
 	defer h.leave(name)
@@ -190,21 +193,33 @@ func (h *Home) sign(parts ...string) string {
 	return hex.EncodeToString(mac.Sum(nil))[:12]
 }
 
-func (h *Home) enter(name string) error {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	for h.clearing[name] { // for as long as a few renames take
-		h.cleared.Wait()
+// enter takes a workspace for one session and waits for the one that has it until ctx ends. Errors: ErrInUse, with why nobody waits longer.
+func (h *Home) enter(ctx context.Context, name string) error {
+	for {
+		h.mu.Lock()
+		for h.clearing[name] { // for as long as a few renames take
+			h.cleared.Wait()
+		}
+		left := h.open[name]
+		if left == nil {
+			h.open[name] = make(chan struct{})
+			h.mu.Unlock()
+			return nil
+		}
+		h.mu.Unlock()
+		select {
+		case <-left:
+		case <-ctx.Done():
+			return fmt.Errorf("%w: %w", ErrInUse, context.Cause(ctx))
+		}
 	}
-	if h.open[name] {
-		return ErrInUse
-	}
-	h.open[name] = true
-	return nil
 }
 
 func (h *Home) leave(name string) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	delete(h.open, name)
+	if left := h.open[name]; left != nil {
+		close(left)
+		delete(h.open, name)
+	}
 }

@@ -49,7 +49,7 @@ type Session struct {
 }
 
 // Open makes the view of a workspace and the files that are private to this run, and starts its supervisor. Close it on every path. It
-// waits for what an earlier Mooring's run of the workspace has not ended yet. Errors: ErrInUse, ErrRemoteExecution, ErrOutside, ErrSandbox,
+// waits for another session of the workspace, and for what an earlier Mooring's run of it has not ended yet. Errors: ErrInUse, ErrRemoteExecution, ErrOutside, ErrSandbox,
 // a missing var file.
 func (h *Home) Open(ctx context.Context, spec Spec) (_ *Session, err error) {
 	defer func() {
@@ -68,7 +68,7 @@ func (h *Home) Open(ctx context.Context, spec Spec) (_ *Session, err error) {
 		return nil, err
 	}
 	s := &Session{home: h, spec: spec, mode: confined.Mode, name: WarmName(spec.Repository, spec.Key)}
-	if err := h.enter(s.name); err != nil {
+	if err := h.enter(ctx, s.name); err != nil {
 		return nil, err
 	}
 	defer func() {
@@ -278,6 +278,10 @@ func (s *Session) Notes() []string { return slices.Concat(s.state.notes, s.notes
 
 // ViewDir is where the root module lies on disk while it runs.
 func (s *Session) ViewDir() string { return s.view.path(s.dir) }
+
+// Generated tells whether what ran left files in the module directories that a saved plan may refer to (an archive, say): such a plan is
+// good only for as long as this view stays as it is.
+func (s *Session) Generated() (bool, error) { return s.view.generated() }
 
 // RunDir is the run directory: it is found again after a kill of this process, see Home.Look.
 func (s *Session) RunDir() string { return s.run }

@@ -249,3 +249,38 @@ func resolve(tree, name string) (string, error) {
 	}
 	return done, nil
 }
+
+// generated tells whether a copied directory holds a file that neither the tree nor init put there: what is planned may refer to it.
+func (v *view) generated() (bool, error) {
+	for dir := range v.copy {
+		found := false
+		err := filepath.WalkDir(v.path(dir), func(file string, entry fs.DirEntry, err error) error {
+			if errors.Is(err, fs.ErrNotExist) {
+				return nil
+			}
+			if err != nil {
+				return err
+			}
+			rel, err := filepath.Rel(filepath.Join(v.home, "root"), file)
+			if err != nil {
+				return err
+			}
+			name := filepath.ToSlash(rel)
+			switch {
+			case v.own[name] && entry.IsDir():
+				return fs.SkipDir
+			case v.own[name] || v.links[name] != "" || v.way[name] || strings.HasPrefix(entry.Name(), ".terraform.tfstate.lock"):
+				return nil
+			}
+			if _, err := os.Lstat(filepath.Join(v.tree, rel)); !errors.Is(err, fs.ErrNotExist) {
+				return err
+			}
+			found = true
+			return fs.SkipAll
+		})
+		if found || err != nil {
+			return found, err
+		}
+	}
+	return false, nil
+}

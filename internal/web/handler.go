@@ -4,23 +4,31 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 )
 
-// Options says what is answered. A check that is missing fails.
+// Options says what is answered. A check that is missing fails, and what else is
+// missing is not there.
 type Options struct {
 	Healthy    func() error // why the process should be started anew; nil when it need not be
 	Ready      func() error // why it does not do its work now; nil when it does
 	Collectors []prometheus.Collector
 	Version    string
+	Hook       Hook             // nil takes no webhooks
+	Pages      Pages            // nil shows no runs
+	Password   string           // of the pages; without one they are not shown
+	Failed     func(error)      // is told why a page could not be shown; nil is not
+	Now        func() time.Time // nil is time.Now
 }
 
 // Handler answers /healthz and /readyz with 200 or, with the reason, 503, and
-// /metrics in Prometheus' format. The metrics are those of the options, of the
-// Go runtime and of the process; the registry is the handler's own.
+// /metrics in Prometheus' format; it takes webhooks at /hooks and shows pages at
+// /runs. The metrics are those of the options, of the Go runtime and of the
+// process; the registry is the handler's own.
 func Handler(o Options) (http.Handler, error) {
 	reg := prometheus.NewRegistry()
 	build := prometheus.NewGauge(prometheus.GaugeOpts{
@@ -37,9 +45,11 @@ func Handler(o Options) (http.Handler, error) {
 	mux.HandleFunc("GET /healthz", check(o.Healthy))
 	mux.HandleFunc("GET /readyz", check(o.Ready))
 	mux.Handle("GET /metrics", promhttp.HandlerFor(reg, promhttp.HandlerOpts{MaxRequestsInFlight: 4}))
+	mux.Handle("POST /hooks/{repository}", hooks(o.Hook))
+	addPages(mux, o)
 	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, _ *http.Request) {
 		// A reader that has left needs no answer.
-		_, _ = fmt.Fprintf(w, "Mooring %s\n\n/healthz\n/readyz\n/metrics\n", o.Version)
+		_, _ = fmt.Fprintf(w, "Mooring %s\n\n/healthz\n/readyz\n/metrics\n/runs\n", o.Version)
 	})
 	return plain(mux), nil
 }

@@ -19,13 +19,7 @@ func (m *Mirror) IsAncestor(a, b string) (bool, error) {
 		if err != nil {
 			return err
 		}
-		yes, err = isAncestor(func(h id) (node, error) {
-			c, err := r.commit(h)
-			if err != nil {
-				return node{}, err
-			}
-			return node{when: c.Committer.When, parents: c.ParentHashes}, nil
-		}, ha, hb)
+		yes, err = isAncestor(r.node, ha, hb)
 		return err
 	})
 	if err != nil {
@@ -40,9 +34,19 @@ type node struct {
 	parents []id
 }
 
+// node reads a commit for a walk over history.
+func (r *reader) node(h id) (node, error) {
+	c, err := r.commit(h)
+	if err != nil {
+		return node{}, err
+	}
+	return node{when: c.Committer.When, parents: c.ParentHashes}, nil
+}
+
 const (
 	fromA = 1 << iota
 	fromB
+	stale    // below a common ancestor
 	fromBoth = fromA | fromB
 )
 
@@ -54,7 +58,7 @@ func isAncestor(read func(id) (node, error), a, b id) (bool, error) {
 	if a == b {
 		return true, nil
 	}
-	p := painter{read: read, seen: map[id]*visit{}}
+	p := painter{read: read, seen: map[id]*visit{}, closed: fromBoth}
 	if err := p.reach(a, fromA); err != nil {
 		return false, err
 	}
@@ -62,11 +66,7 @@ func isAncestor(read func(id) (node, error), a, b id) (bool, error) {
 		return false, err
 	}
 	for p.open > 0 {
-		v := heap.Pop(&p.queue).(*visit)
-		v.queued = false
-		if v.paint != fromBoth {
-			p.open--
-		}
+		v := p.next()
 		for _, parent := range v.parents {
 			if err := p.reach(parent, v.paint); err != nil {
 				return false, err
@@ -83,14 +83,30 @@ type painter struct {
 	read  func(id) (node, error)
 	seen  map[id]*visit
 	queue byTime
-	open  int // commits in the queue that not both ends have reached
+
+	closed uint8 // the paint that makes a commit tell nothing new
+	open   int   // commits in the queue without it
+}
+
+func (p *painter) isClosed(v *visit) bool { return v.paint&p.closed == p.closed }
+
+// next takes the newest commit off the queue.
+func (p *painter) next() *visit {
+	v := heap.Pop(&p.queue).(*visit)
+	v.queued = false
+	if !p.isClosed(v) {
+		p.open--
+	}
+	return v
 }
 
 // visit is a commit that was reached.
 type visit struct {
 	node
+	id     id
 	paint  uint8 // the ends it was reached from
 	queued bool
+	common bool // for mergeBases: noted as a common ancestor
 }
 
 // reach paints a commit and, when that is news, queues it to paint its parents.
@@ -101,17 +117,17 @@ func (p *painter) reach(h id, paint uint8) error {
 		if err != nil {
 			return err
 		}
-		v = &visit{node: n}
+		v = &visit{node: n, id: h}
 		p.seen[h] = v
 	}
 	if v.paint|paint == v.paint {
 		return nil
 	}
-	if v.queued && v.paint != fromBoth {
+	if v.queued && !p.isClosed(v) {
 		p.open-- // counted anew below
 	}
 	v.paint |= paint
-	if v.paint != fromBoth {
+	if !p.isClosed(v) {
 		p.open++
 	}
 	if !v.queued {

@@ -97,6 +97,33 @@ func holdsFile(entries []entry, name string) bool {
 	return i < len(entries) && entries[i].name == name
 }
 
+// formatTree is the reverse of parseTree.
+func formatTree(entries []entry) []byte {
+	var raw []byte
+	for _, e := range entries {
+		raw = append(raw, e.kind.mode()...)
+		raw = append(raw, ' ')
+		raw = append(raw, e.name...)
+		raw = append(raw, 0)
+		raw = append(raw, e.id[:]...)
+	}
+	return raw
+}
+
+func (k kind) mode() string {
+	switch k {
+	case kindExec:
+		return "100755"
+	case kindLink:
+		return "120000"
+	case kindModule:
+		return "160000"
+	case kindTree:
+		return "40000"
+	}
+	return "100644"
+}
+
 func parseMode(octal string) (kind, error) {
 	var mode uint32
 	for _, c := range []byte(octal) {

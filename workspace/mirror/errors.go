@@ -3,6 +3,7 @@ package mirror
 import (
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 )
 
@@ -35,6 +36,9 @@ var (
 	// ErrDamaged: an object that must be there is missing or unreadable. The
 	// next Fetch moves the mirror aside and makes it again.
 	ErrDamaged = errors.New("mirror is damaged")
+	// ErrUnrelated: the two commits share no history, so nothing says what a
+	// merge of them should be.
+	ErrUnrelated = errors.New("the histories have no commit in common")
 	// ErrClosed: the Mirror was closed.
 	ErrClosed = errors.New("mirror is closed")
 )
@@ -98,6 +102,27 @@ func (e *NoBranchError) Error() string {
 }
 
 func (e *NoBranchError) Is(target error) bool { return target == ErrNoBranch }
+
+// ConflictError refuses a merge: at these paths both sides have changed, and
+// not in the same way, or it is in doubt who has. A person has to merge base
+// into head's branch, after which the merge is that branch itself.
+type ConflictError struct {
+	Paths      []string // sorted; a directory stands for all that is in it
+	Base, Head string   // full hashes
+}
+
+func (e *ConflictError) Error() string {
+	const most = 10
+	paths, more := e.Paths, ""
+	if len(paths) > most {
+		paths, more = paths[:most], fmt.Sprintf(" and %d more", len(paths)-most)
+	}
+	quoted := make([]string, len(paths))
+	for i, p := range paths {
+		quoted[i] = strconv.Quote(p)
+	}
+	return "both sides have changed " + strings.Join(quoted, ", ") + more + ": update the branch first"
+}
 
 // EscapeError refuses a symlink that would lead out of the checkout.
 type EscapeError struct {

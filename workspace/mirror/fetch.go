@@ -8,7 +8,9 @@ import (
 	"github.com/go-git/go-git/v5/plumbing"
 )
 
-// Fetch brings a commit, with its whole history, into the mirror. Nothing is
+// Fetch brings a commit, with its whole history, into the mirror: one on which
+// any ref of the remote stands (a branch, a pull request's head), or one that the
+// watched branch contains. Nothing is
 // done, and nothing asked, when it is there already. Only what the mirror
 // lacks is transferred, for this commit alone and no other ref. What was
 // fetched before stays readable, also after a force push.

@@ -1,6 +1,7 @@
 package mirror
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -15,6 +16,7 @@ import (
 	"github.com/go-git/go-billy/v5/osfs"
 	"github.com/go-git/go-git/v5/plumbing"
 	"github.com/go-git/go-git/v5/plumbing/cache"
+	"github.com/go-git/go-git/v5/plumbing/object"
 	"github.com/go-git/go-git/v5/plumbing/storer"
 	"github.com/go-git/go-git/v5/storage/filesystem"
 	"github.com/go-git/go-git/v5/storage/filesystem/dotgit"
@@ -36,11 +38,11 @@ func (l *localSource) refs(context.Context) (*advert, error) {
 	return repo.advert()
 }
 
-func (l *localSource) pull(ctx context.Context, st *store, want id, _ string) error {
-	err := l.copyInto(ctx, st, want)
+func (l *localSource) pull(ctx context.Context, st *store, want id, branch string) error {
+	err := l.copyInto(ctx, st, want, branch)
 	if errors.Is(err, plumbing.ErrObjectNotFound) || errors.Is(err, fs.ErrNotExist) {
 		// A git gc may have put the objects into another file meanwhile.
-		err = l.copyInto(ctx, st, want)
+		err = l.copyInto(ctx, st, want, branch)
 	}
 	if errors.Is(err, plumbing.ErrObjectNotFound) {
 		return fmt.Errorf("the repository lacks an object that its history names (a partial clone, or damaged): %w", err)
@@ -48,7 +50,7 @@ func (l *localSource) pull(ctx context.Context, st *store, want id, _ string) er
 	return err
 }
 
-func (l *localSource) copyInto(ctx context.Context, st *store, want id) error {
+func (l *localSource) copyInto(ctx context.Context, st *store, want id, branch string) error {
 	repo, err := openLocal(l.path)
 	if err != nil {
 		return err
@@ -57,9 +59,12 @@ func (l *localSource) copyInto(ctx context.Context, st *store, want id) error {
 	if _, err := repo.object(plumbing.CommitObject, want); errors.Is(err, plumbing.ErrObjectNotFound) {
 		return ErrGone
 	}
+	if offered, err := repo.offers(want, branch); err != nil || !offered {
+		return cmp.Or(err, ErrGone)
+	}
 	var missing []id
 	if err := st.with(func(r *reader) error {
-		missing, err = findMissing(ctx, repo, r.has, want)
+		missing, err = findMissing(ctx, repo, r.fetched, want)
 		return err
 	}); err != nil {
 		return err
@@ -70,6 +75,31 @@ func (l *localSource) copyInto(ctx context.Context, st *store, want id) error {
 		})
 	}, func(p packed) error { return p.holds(missing) })
 	return err
+}
+
+// offers says whether a ref stands on the commit or the watched branch contains
+// it: what a server would give out. Objects of a branch that was force-pushed lie
+// about until a gc, and nobody offers them.
+func (l *localRepo) offers(want id, branch string) (bool, error) {
+	ad, err := l.advert()
+	if err != nil || ad.stands(want) {
+		return err == nil, err
+	}
+	head, err := chooseHead(ad, branch)
+	if err != nil {
+		return false, err
+	}
+	return isAncestor(func(h id) (node, error) {
+		obj, err := l.object(plumbing.CommitObject, h)
+		if err != nil {
+			return node{}, err
+		}
+		c := &object.Commit{}
+		if err := c.Decode(obj); err != nil {
+			return node{}, fmt.Errorf("commit %s: %w", h, err)
+		}
+		return node{when: c.Committer.When, parents: c.ParentHashes}, nil
+	}, want, plumbing.NewHash(head.Commit))
 }
 
 // localRepo is an opened repository with the object stores it borrows from.
@@ -246,9 +276,21 @@ func (l *localRepo) advert() (*advert, error) {
 	}
 	ad := &advert{refs: map[string]id{}}
 	if err := iter.ForEach(func(ref *plumbing.Reference) error {
-		if ref.Type() == plumbing.HashReference && ref.Name() != plumbing.HEAD {
-			ad.refs[ref.Name().String()] = ref.Hash()
+		if ref.Name() == plumbing.HEAD {
+			return nil
 		}
+		target := ref
+		if ref.Type() == plumbing.SymbolicReference {
+			var err error
+			target, err = storer.ResolveReference(l.refsOf, ref.Name())
+			if errors.Is(err, plumbing.ErrReferenceNotFound) {
+				return nil // a remote does not show it either
+			}
+			if err != nil {
+				return err
+			}
+		}
+		ad.refs[ref.Name().String()] = target.Hash()
 		return nil
 	}); err != nil {
 		return nil, fmt.Errorf("read refs: %w", err)

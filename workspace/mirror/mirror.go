@@ -15,6 +15,7 @@ import (
 // All methods may be called at the same time.
 //
 //	<dir>/<name>-<hash of the URL>/git               the bare repository
+//	<dir>/<name>-<hash of the URL>/git/merges        what Merge has made
 //	<dir>/<name>-<hash of the URL>/checkouts/<hash>  one tree a commit
 type Mirror struct {
 	dir    string // of this repository
@@ -40,8 +41,9 @@ type Mirror struct {
 type source interface {
 	// refs asks where the branches stand: one request, nothing written.
 	refs(ctx context.Context) (*advert, error)
-	// pull brings want, with all it names, into the store, or a newer state of
-	// branch that may lead to want. ErrGone when the remote offers neither.
+	// pull brings want, with all it names, into the store where any ref stands on
+	// it, else a newer state of branch that may lead to it. ErrGone when the
+	// remote offers neither.
 	pull(ctx context.Context, s *store, want id, branch string) error
 	close()
 }
@@ -111,6 +113,9 @@ func (m *Mirror) prepare() error {
 		}
 	}
 	if err := removeTmpPacks(m.store.dir); err != nil {
+		return err
+	}
+	if err := m.store.sweepMerges(); err != nil {
 		return err
 	}
 	markUsed(m.dir, time.Now())

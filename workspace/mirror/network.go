@@ -96,12 +96,11 @@ func (n *netSource) pull(ctx context.Context, st *store, want id, branch string)
 // watched branch as it is now, which may lead to the commit. A hash that no ref
 // shows is not asked for: most servers refuse that.
 func wanted(ar *packp.AdvRefs, want id, branch string) (id, error) {
-	for _, h := range ar.References {
-		if h == want {
-			return want, nil
-		}
+	ad := readAdvert(ar)
+	if ad.stands(want) {
+		return want, nil
 	}
-	head, err := chooseHead(readAdvert(ar), branch)
+	head, err := chooseHead(ad, branch)
 	if err != nil {
 		return id{}, err
 	}

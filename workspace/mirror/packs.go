@@ -48,7 +48,14 @@ func (p packed) holds(ids []id) error {
 // good one later without reading all of it. go-git's own PackfileWriter offers
 // neither the sync nor the counts, and leaves its file behind on an error.
 func (s *store) addPack(ctx context.Context, fill func(io.Writer) error, check func(packed) error) (packed, error) {
-	packDir := filepath.Join(s.dir, "objects", "pack")
+	p, err := writePackFile(ctx, filepath.Join(s.dir, "objects", "pack"), fill, check)
+	if p.path != "" {
+		s.changed()
+	}
+	return p, err
+}
+
+func writePackFile(ctx context.Context, packDir string, fill func(io.Writer) error, check func(packed) error) (packed, error) {
 	f, err := os.CreateTemp(packDir, tmpPack)
 	if err != nil {
 		return packed{}, fmt.Errorf("write pack: %w", err)
@@ -84,7 +91,6 @@ func (s *store) addPack(ctx context.Context, fill func(io.Writer) error, check f
 	if err := os.Rename(f.Name(), base+".pack"); err != nil {
 		return packed{}, fmt.Errorf("write pack: %w", err)
 	}
-	s.changed()
 	p.path = base + ".pack"
 	return p, syncDir(packDir)
 }

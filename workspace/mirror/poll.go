@@ -23,19 +23,48 @@ type advert struct {
 	headBranch string        // the branch HEAD names, when the remote says so
 }
 
+// Refs is where all refs stand, seen at one moment.
+type Refs struct {
+	Head Head
+	// All is the hash of each ref by its full name (refs/heads/main,
+	// refs/pull/7/head), HEAD not among them. It is the ref's own: an annotated
+	// tag's is that of the tag, which is no commit.
+	All map[string]string
+}
+
 // Poll asks the remote for its refs: one request, no process, nothing written.
 // Errors are *RemoteError: ErrEmpty, ErrNoBranch, ErrAuth, ErrHostKey,
 // ErrNotFound, ErrUnreachable, or the context's.
 func (m *Mirror) Poll(ctx context.Context) (Head, error) {
+	_, head, err := m.poll(ctx)
+	return head, err
+}
+
+// Refs is Poll that tells of all refs: the same one request. With ErrNoBranch it
+// still returns the others.
+func (m *Mirror) Refs(ctx context.Context) (Refs, error) {
+	ad, head, err := m.poll(ctx)
+	if ad == nil {
+		return Refs{}, err
+	}
+	refs := Refs{Head: head, All: make(map[string]string, len(ad.refs))}
+	for name, h := range ad.refs {
+		refs.All[name] = h.String()
+	}
+	return refs, err
+}
+
+// poll returns an advert without a head where there is no watched branch.
+func (m *Mirror) poll(ctx context.Context) (*advert, Head, error) {
 	ad, err := m.source.refs(ctx)
 	if err != nil {
-		return Head{}, m.remoteError(ctx, "poll", err)
+		return nil, Head{}, m.remoteError(ctx, "poll", err)
 	}
 	head, err := chooseHead(ad, m.remote.Branch)
 	if err != nil {
-		return Head{}, m.remoteError(ctx, "poll", err)
+		return ad, Head{}, m.remoteError(ctx, "poll", err)
 	}
-	return head, nil
+	return ad, head, nil
 }
 
 // chooseHead finds the watched branch among a remote's refs.
@@ -58,6 +87,16 @@ func chooseHead(ad *advert, branch string) (Head, error) {
 		name = ad.guessBranch()
 	}
 	return Head{Commit: ad.head.String(), Branch: name}, nil
+}
+
+// stands says whether a ref stands on h.
+func (ad *advert) stands(h id) bool {
+	for _, at := range ad.refs {
+		if at == h {
+			return true
+		}
+	}
+	return false
 }
 
 func (ad *advert) branches() []string {

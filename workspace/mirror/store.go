@@ -48,12 +48,19 @@ type store struct {
 	// packs is held for reading while a reader is out, and for writing while
 	// packs are deleted: a reader opens pack files as it goes.
 	packs sync.RWMutex
+
+	merging sync.Mutex // held while a made commit is stored
 }
 
 // reader reads objects; for one goroutine at a time.
 type reader struct {
-	gen int
-	sto *filesystem.Storage
+	gen    int
+	sto    *filesystem.Storage // what was fetched
+	merges *filesystem.Storage // what Merge has made
+}
+
+func (s *store) newReader(gen int) *reader {
+	return &reader{gen: gen, sto: openStorage(s.dir, readerCache), merges: openStorage(mergesIn(s.dir), mergesCache)}
 }
 
 func openStorage(dir string, size cache.FileSize) *filesystem.Storage {
@@ -74,7 +81,7 @@ func (s *store) borrow() *reader {
 		s.idle = s.idle[:n-1]
 		return r
 	}
-	return &reader{gen: s.gen, sto: openStorage(s.dir, readerCache)}
+	return s.newReader(s.gen)
 }
 
 func (s *store) giveBack(r *reader) {
@@ -116,7 +123,10 @@ func (s *store) closeIdle() {
 	s.idle = nil
 }
 
-func (r *reader) close() { _ = r.sto.Close() } // only read from: nothing to lose
+func (r *reader) close() {
+	_ = r.sto.Close() // only read from: nothing to lose
+	_ = r.merges.Close()
+}
 
 // with runs fn with a borrowed reader.
 func (s *store) with(fn func(*reader) error) error {
@@ -125,7 +135,22 @@ func (s *store) with(fn func(*reader) error) error {
 	return fn(r)
 }
 
-func (r *reader) has(h id) bool { return r.sto.HasEncodedObject(h) == nil }
+func (r *reader) has(h id) bool { return r.fetched(h) || r.merges.HasEncodedObject(h) == nil }
+
+// fetched is has without what Merge has made, which may go at any time: nothing
+// that stays may rely on it.
+func (r *reader) fetched(h id) bool { return r.sto.HasEncodedObject(h) == nil }
+
+// object finds an object among what was fetched, then among what was made.
+func (r *reader) object(t plumbing.ObjectType, h id) (plumbing.EncodedObject, error) {
+	obj, err := r.sto.EncodedObject(t, h)
+	if errors.Is(err, plumbing.ErrObjectNotFound) {
+		if made, failed := r.merges.EncodedObject(t, h); !errors.Is(failed, plumbing.ErrObjectNotFound) {
+			return made, failed
+		}
+	}
+	return obj, err
+}
 
 // raw returns the content of an object that must be of type t.
 func (r *reader) raw(t plumbing.ObjectType, h id) ([]byte, error) {
@@ -143,7 +168,7 @@ func (r *reader) raw(t plumbing.ObjectType, h id) ([]byte, error) {
 }
 
 func (r *reader) open(t plumbing.ObjectType, h id) (io.ReadCloser, int64, error) {
-	obj, err := r.sto.EncodedObject(t, h)
+	obj, err := r.object(t, h)
 	if err != nil {
 		return nil, 0, damaged(h, err)
 	}
@@ -152,6 +177,15 @@ func (r *reader) open(t plumbing.ObjectType, h id) (io.ReadCloser, int64, error)
 		return nil, 0, damaged(h, err)
 	}
 	return rc, obj.Size(), nil
+}
+
+// size is how many bytes an object has.
+func (r *reader) size(h id) (int64, error) {
+	n, err := r.sto.EncodedObjectSize(h)
+	if err != nil {
+		return 0, damaged(h, err)
+	}
+	return n, nil
 }
 
 // tree returns the entries of a tree object.
@@ -168,9 +202,13 @@ func (r *reader) commit(h id) (*object.Commit, error) {
 	if !r.has(h) {
 		return nil, fmt.Errorf("%w: %s", ErrUnknownCommit, h)
 	}
-	c, err := object.GetCommit(r.sto, h)
+	obj, err := r.object(plumbing.CommitObject, h)
 	if errors.Is(err, plumbing.ErrObjectNotFound) {
 		return nil, fmt.Errorf("%w: %s is not a commit", ErrUnknownCommit, h)
+	}
+	var c *object.Commit
+	if err == nil {
+		c, err = object.DecodeCommit(r.sto, obj)
 	}
 	if err != nil {
 		return nil, damaged(h, err)
@@ -230,7 +268,7 @@ func checkStore(dir string) error {
 	if err != nil {
 		return err
 	}
-	r := &reader{sto: openStorage(dir, readerCache)}
+	r := (&store{dir: dir}).newReader(0)
 	defer r.close()
 	for _, tip := range tips {
 		c, err := r.commit(tip)

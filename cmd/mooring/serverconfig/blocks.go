@@ -20,11 +20,12 @@ func (d *decoder) terraform(b *hcl.Block) Terraform {
 var repositorySchema = &hcl.BodySchema{
 	Attributes: append([]hcl.AttributeSchema{{Name: "url", Required: true}}, attributes(
 		"branch", "poll", "apply", "auto_apply", "require", "direct_push", "username", "token", "ssh_key",
-		"ssh_key_passphrase", "known_hosts", "ca_bundle", "env", "init_env", "plan_env", "apply_env").Attributes...),
+		"ssh_key_passphrase", "known_hosts", "ca_bundle", "review_branches", "drafts", "labels", "forks", "merge", "env", "init_env", "plan_env", "apply_env").Attributes...),
 	Blocks: []hcl.BlockHeaderSchema{{Type: "forge", LabelNames: []string{"kind"}}},
 }
 
-func (d *decoder) repository(b *hcl.Block, server environments) Repository {
+// repository reads one block. The server's listen is nil where nothing listens.
+func (d *decoder) repository(b *hcl.Block, server environments, listen *hcl.Attribute) Repository {
 	content := d.content(b.Body, repositorySchema)
 	at := content.Attributes
 	env := d.environments(at)
@@ -37,6 +38,7 @@ func (d *decoder) repository(b *hcl.Block, server environments) Repository {
 		AutoApply:        d.oneOf(at["auto_apply"], "no_destroy", "always", "never"),
 		DirectPush:       d.oneOf(at["direct_push"], "apply", "hold"),
 		Require:          d.require(at["require"]),
+		Reviews:          d.reviews(at),
 		Env:              env.env.names,
 		InitEnv:          env.init.names,
 		PlanEnv:          env.plan.names,
@@ -59,11 +61,9 @@ func (d *decoder) repository(b *hcl.Block, server environments) Repository {
 			d.fail(f.DefRange, "Two forges", fmt.Sprintf("Repository %q has a forge block already at %s.", r.Name, place(content.Blocks[0].DefRange)))
 			continue
 		}
-		r.Forge = d.forge(f)
+		r.Forge = d.forge(f, r, listen)
 	}
-	if r.Apply == "before_merge" && r.Forge == nil && at["apply"] != nil {
-		d.fail(at["apply"].Range, "Nobody can ask for an apply", "apply = \"before_merge\" applies on a comment in a pull request, and this repository has no forge block.")
-	}
+	d.checkReviews(r, at)
 	return r
 }
 
@@ -86,17 +86,6 @@ func (d *decoder) credentials(r Repository, at hcl.Attributes) {
 	if a := at["token"]; a != nil && kind == "http" && !loopback(r.URL) {
 		d.warn(at["url"].Range, "The token travels unencrypted", "An http URL shows the token to everyone on the way. Use https.")
 	}
-}
-
-var forgeSchema = attributes("url", "token", "webhook_secret")
-
-func (d *decoder) forge(b *hcl.Block) *Forge {
-	at := d.content(b.Body, forgeSchema).Attributes
-	f := &Forge{Kind: b.Labels[0], URL: d.httpURL(at["url"]), Token: d.secret(at["token"]), WebhookSecret: d.secret(at["webhook_secret"])}
-	if d.known(b.LabelRanges[0], "forge", f.Kind, "gitea", "github", "gitlab") {
-		d.warn(b.DefRange, "Reviews are not built yet", "This version reads the forge block and checks it, and follows the branch by polling alone: no comments, no statuses, no webhooks.")
-	}
-	return f
 }
 
 func attributes(names ...string) *hcl.BodySchema {

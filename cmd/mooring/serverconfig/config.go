@@ -25,6 +25,7 @@ type Config struct {
 	KeyFile      string // an age identity, absolute; "" for Mooring's own in DataDir
 	Sops         Sops
 	Charts       Charts
+	Pages        Pages
 	Terraform    Terraform
 	Repositories []Repository // in the file's order
 	Clusters     []Cluster    // in the file's order
@@ -54,6 +55,7 @@ type Repository struct {
 	AutoApply  string // the ceiling: always, no_destroy or never
 	DirectPush string // apply or hold
 	Require    []string
+	Reviews    Reviews
 	Env        []string // added to the server's
 	InitEnv    []string // added to the server's
 	PlanEnv    []string // added to the server's
@@ -70,14 +72,6 @@ type Repository struct {
 	CABundle         []byte // PEM; nil for the system's
 
 	Forge *Forge // nil when the repository has none
-}
-
-// Forge is where people review.
-type Forge struct {
-	Kind          string // gitea, github or gitlab
-	URL           string
-	Token         string
-	WebhookSecret string
 }
 
 // The defaults of a file that leaves them out.

@@ -17,6 +17,9 @@ func FuzzParse(f *testing.F) {
 	f.Add([]byte("data_dir = \"d\"\nrepository \"a\" {\n url = <<X\nhttps://a:b@c\nX\n token = <<-Y\n  abc\n  Y\n}"))
 	f.Add([]byte("data_dir = \"d\"\nplan_env = {\n A = env(\"X\"), \"B\" : \"${env(\"X\")}\"\n}\napply_env = { A = env(\"X\") }\nsandbox {\n read = [\"~/x\"]\n}"))
 	f.Add([]byte("data_dir = \"d\"\nmin_free = \"1GiB\"\nkeep {\n age = \"9d\"\n}\ntimeouts {\n plan = \"0\"\n}\nkey_file = \"k\""))
+	for _, m := range reviewMistakes {
+		f.Add([]byte("data_dir = \"d\"\n" + m.src))
+	}
 	const value = "zq7canary"
 	env := func(name string) (string, bool) {
 		if name == "HOME" { // paths are shown

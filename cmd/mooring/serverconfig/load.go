@@ -100,7 +100,7 @@ var rootSchema = &hcl.BodySchema{
 		{Name: "sandbox"}, {Name: "min_free"}, {Name: "key_file"},
 	},
 	Blocks: []hcl.BlockHeaderSchema{
-		{Type: "terraform"}, {Type: "sandbox"}, {Type: "timeouts"}, {Type: "keep"}, {Type: "sops"}, {Type: "charts"},
+		{Type: "terraform"}, {Type: "sandbox"}, {Type: "timeouts"}, {Type: "keep"}, {Type: "sops"}, {Type: "charts"}, {Type: "pages"},
 		{Type: "repository", LabelNames: []string{"name"}},
 		{Type: "cluster", LabelNames: []string{"name"}},
 	},
@@ -134,6 +134,9 @@ func (d *decoder) root(body hcl.Body) *Config {
 	c.Keep = d.keep(d.one(blocks["keep"]))
 	c.Sops = d.sops(d.one(blocks["sops"]))
 	c.Charts = d.charts(d.one(blocks["charts"]))
+	pages := d.one(blocks["pages"])
+	c.Pages = d.pages(pages)
+	d.checkPages(pages, at, c)
 	c.Terraform = d.terraform(d.one(blocks["terraform"]))
 	sandbox, listed := d.sandbox(at["sandbox"], blocks["sandbox"])
 	c.Sandbox = sandbox
@@ -145,7 +148,7 @@ func (d *decoder) root(body hcl.Body) *Config {
 		}
 		switch b.Type {
 		case "repository":
-			c.Repositories = append(c.Repositories, d.repository(b, env))
+			c.Repositories = append(c.Repositories, d.repository(b, env, at["listen"]))
 		case "cluster":
 			cluster := d.cluster(b)
 			if cluster.Default && defaultCluster != nil {

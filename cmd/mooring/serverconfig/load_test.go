@@ -19,6 +19,9 @@ func vars(set map[string]string) Lookup {
 	return func(name string) (string, bool) { v, ok := set[name]; return v, ok }
 }
 
+// noReviews are the defaults.
+var noReviews = Reviews{Forks: "ask", Merge: "never"}
+
 // printed is what a person would see of the diagnostics.
 func printed(t *testing.T, files map[string]*hcl.File, diags hcl.Diagnostics) string {
 	t.Helper()
@@ -43,7 +46,7 @@ func TestLoadFillsInDefaults(t *testing.T) {
 		Keep: Keep{Runs: 1000, Age: 90 * 24 * time.Hour, Size: 10 << 30},
 		Repositories: []Repository{{
 			Name: "infra", URL: filepath.Join(filepath.Dir(dir), "infra"), Poll: 30 * time.Second,
-			Apply: "after_merge", AutoApply: "no_destroy", DirectPush: "apply", SSHKey: []byte{},
+			Apply: "after_merge", AutoApply: "no_destroy", DirectPush: "apply", SSHKey: []byte{}, Reviews: noReviews,
 		}},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
@@ -145,12 +148,12 @@ cluster "here" {
 			{
 				Name: "infra", URL: "git@git.example.com:acme/infra.git", Branch: "main", Poll: time.Minute, Apply: "never", AutoApply: "always", DirectPush: "hold",
 				Require: []string{"approved", "policies"}, Username: "git", SSHKey: []byte("PRIVATE\nKEY\n"), SSHKeyPassphrase: "p",
-				KnownHosts: filepath.Join(dir, "known_hosts"), Env: []string{"X"},
+				Reviews: noReviews, KnownHosts: filepath.Join(dir, "known_hosts"), Env: []string{"X"},
 				PlanValues: map[string]string{"TOKEN": "t0ken"}, ApplyEnv: []string{"APPLY_*"},
 			},
 			{
 				Name: "https", URL: "https://git.example.com/acme/infra.git", Poll: DefaultPoll, Apply: "after_merge", AutoApply: "no_destroy", DirectPush: "apply",
-				Token: "t0ken", SSHKey: []byte{}, CABundle: ca,
+				Token: "t0ken", SSHKey: []byte{}, CABundle: ca, Reviews: noReviews,
 			},
 		},
 		Clusters: []Cluster{{Name: "prod", Kubeconfig: filepath.Join(dir, "kube"), Context: "prod", Default: true, AllowExec: true}, {Name: "here", InCluster: true}},
@@ -183,7 +186,7 @@ var mistakes = []mistake{
 	{"two defaults", "data_dir = \"d\"\ncluster \"a\" {\n in_cluster = true\n default = true\n}\ncluster \"b\" {\n in_cluster = true\n default = true\n}", []string{"6: Two default clusters"}, `"a" is the default`},
 	{"cluster without address", "data_dir = \"d\"\ncluster \"a\" {}", []string{"2: Cluster without an address"}, "KUBECONFIG is never read"},
 	{"cluster with two addresses", "data_dir = \"d\"\ncluster \"a\" {\n in_cluster = true\n kubeconfig = \"/dev/null\"\n}", []string{"4: Cluster with two addresses"}, ""},
-	{"two forges", "data_dir = \"d\"\nrepository \"a\" {\n url = \"u\"\n forge \"gitea\" {}\n forge \"gitea\" {}\n}", []string{"4: Reviews are not built yet", "5: Two forges"}, ""},
+	{"two forges", "data_dir = \"d\"\nrepository \"a\" {\n url = \"https://h/a/b\"\n forge \"gitea\" { token = env(\"CANARY\") }\n forge \"gitea\" {}\n}", []string{"5: Two forges"}, ""},
 	{"unknown forge", "data_dir = \"d\"\nrepository \"a\" {\n url = \"u\"\n forge \"gitee\" {}\n}", []string{"4: Unknown value"}, `did you mean "gitea"?`},
 	{"before_merge without a forge", "data_dir = \"d\"\nrepository \"a\" {\n url = \"u\"\n apply = \"before_merge\"\n}", []string{"4: Nobody can ask for an apply"}, ""},
 	{"password in the URL", "data_dir = \"d\"\nrepository \"a\" {\n url = \"https://bot:canary@h/x\"\n}", []string{"3: Password in a URL"}, `https://bot:******@h/x`},

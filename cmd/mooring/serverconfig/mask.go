@@ -16,7 +16,8 @@ var plain = map[string]bool{
 	"min_free": true, "runs": true, "age": true, "size": true,
 	"releases_url": true, "path": true, "kubeconfig": true, "context": true, "in_cluster": true, "default": true, "allow_exec": true,
 	"url": true, "branch": true, "poll": true, "apply": true, "auto_apply": true, "require": true, "direct_push": true,
-	"username": true, "known_hosts": true,
+	"username": true, "known_hosts": true, "repository": true, "id": true, "installation": true, "teams": true, "approve": true,
+	"review_branches": true, "drafts": true, "labels": true, "forks": true, "merge": true,
 	"repositories": true, "require_namespace": true, "as": true, "namespaces": true, "kinds": true, "cluster_kinds": true,
 }
 

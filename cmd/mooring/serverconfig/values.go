@@ -38,7 +38,7 @@ func (d *decoder) value(a *hcl.Attribute, want cty.Type) (cty.Value, bool) {
 		return cty.NilVal, false
 	}
 	if call, ok := a.Expr.(*hclsyntax.FunctionCallExpr); ok && (call.Name == "env" || call.Name == "file") {
-		d.fail(a.Expr.Range(), "Not a secret", fmt.Sprintf("%s() is only for secrets (token, ssh_key, ssh_key_passphrase, webhook_secret, the username and what plan_env and apply_env set). Write %s out.", call.Name, a.Name))
+		d.fail(a.Expr.Range(), "Not a secret", fmt.Sprintf("%s() is only for secrets (token, password, ssh_key, ssh_key_passphrase, webhook_secret, private_key, the username and what plan_env and apply_env set). Write %s out.", call.Name, a.Name))
 		return cty.NilVal, false
 	}
 	v, diags := a.Expr.Value(nil)

@@ -1,0 +1,34 @@
+package outbox
+
+import (
+	"errors"
+	"math/rand/v2"
+	"time"
+)
+
+const (
+	firstPause   = time.Second
+	longestPause = 5 * time.Minute
+	// longestAsked bounds what the other side may ask for: no forge's limit lasts
+	// longer, and an absurd date must not silence a queue.
+	longestAsked = time.Hour
+)
+
+// pause is how long the queue stands still after so many failures in a row.
+func (d *Deliverer) pause(err error, failures int) time.Duration {
+	var t timed
+	if errors.As(err, &t) && !t.RetryAt().IsZero() {
+		return min(max(t.RetryAt().Sub(d.now()), firstPause), longestAsked)
+	}
+	return backoff(failures)
+}
+
+// backoff doubles from one second to five minutes. Of each pause between half and
+// all is waited, by chance: those who failed together do not come back together.
+func backoff(failures int) time.Duration {
+	p := longestPause
+	if failures < 10 {
+		p = min(firstPause<<max(0, failures-1), longestPause)
+	}
+	return p/2 + rand.N(p/2+1)
+}

@@ -1,0 +1,229 @@
+package runner
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"go.etcd.io/bbolt"
+
+	"github.com/mooring-iac/mooring/internal/comment"
+	"github.com/mooring-iac/mooring/internal/forge"
+)
+
+// applyAsked applies what was reviewed of a pull request, before its merge.
+func (v *reviewer) applyAsked(ctx context.Context, id string, c forge.Comment, units []string) error {
+	a := answering{v: v, c: c}
+	p, err := v.r.pull(v.repo.cfg.Name, id)
+	if err != nil {
+		return err
+	}
+	why, err := v.mayApply(ctx, p, units)
+	if err != nil {
+		return err
+	}
+	if why != "" {
+		return v.heard(id, c, a.say("not applied: "+why))
+	}
+	graph, err := v.repo.scanWith(ctx, p.Plan.Commit, p.Plan.Base)
+	if err != nil {
+		return err
+	}
+	before, err := v.repo.graphAt(ctx, p.Plan.Base)
+	if err != nil {
+		return err
+	}
+	var x *execution
+	err = v.heard(id, c, func(tx *bbolt.Tx, now *pull) error {
+		if now.Plan == nil || now.Plan.Run != p.Plan.Run || now.Seen.Head != p.Plan.Head || now.Ended {
+			return v.answer(tx, now, c, "not applied: it moved while it was looked at")
+		}
+		apply := &pullApply{v: v, tx: tx, p: now, by: c.By, units: units}
+		if x, err = apply.begin(graph, before.Unit); err != nil {
+			return err
+		}
+		now.Applied = x.run.ID
+		return v.announce(tx, now)
+	})
+	if err != nil || x == nil {
+		return err
+	}
+	v.carry(ctx, id, x)
+	return nil
+}
+
+// mayApply says why a pull request may not be applied now, or "". Everything that can
+// have moved is asked for now.
+func (v *reviewer) mayApply(ctx context.Context, p *pull, units []string) (string, error) {
+	switch {
+	case !v.beforeMerge():
+		return "this repository applies after the merge", nil
+	case !p.planned():
+		return "there is no plan of its head yet", nil
+	case p.Plan.Failed != "":
+		return p.Plan.Failed, nil
+	case p.Seen.Fork && p.Allowed != p.Plan.Head:
+		return "nobody with write access has let this head of a fork run", nil
+	}
+	if p.Applied != "" {
+		if run, err := v.r.Show(p.Applied); err == nil && run.Finished == nil {
+			return "it is being applied", nil
+		}
+	}
+	now, err := v.forge.PullRequest(ctx, p.number())
+	if err != nil {
+		return "", err
+	}
+	if now.State != forge.Open || now.Head != p.Plan.Head || now.Base != p.Seen.Base {
+		return fmt.Sprintf("the plan is of %s, and the pull request has moved on", short(p.Plan.Head)), nil
+	}
+	refs, err := v.repo.mirror.Refs(ctx)
+	if err != nil {
+		return "", err
+	}
+	if err := v.repo.mirror.Fetch(ctx, refs.Head.Commit); err != nil {
+		return "", err
+	}
+	if refs.Head.Commit != p.Plan.Base && v.touched(p, refs.Head.Commit) {
+		return "the branch has moved in what this plan is about: a new plan is made", nil
+	}
+	if why := v.missingUnits(p, units); why != "" {
+		return why, nil
+	}
+	for _, r := range v.cfg.Require {
+		if why, err := v.requirement(ctx, r, p, now, refs.Head.Commit); why != "" || err != nil {
+			return why, err
+		}
+	}
+	return "", nil
+}
+
+func (v *reviewer) missingUnits(p *pull, units []string) string {
+	run, err := v.r.Show(p.Plan.Run)
+	if err != nil {
+		return "its plan is gone: `mooring plan` makes a new one"
+	}
+	for _, id := range units {
+		if u := run.Unit(id); u == nil {
+			return fmt.Sprintf("the plan has no unit %q", id)
+		} else if u.Status != Planned {
+			return fmt.Sprintf("%s is %s: there is nothing to apply", id, u.Status)
+		}
+	}
+	if !slices.ContainsFunc(run.Units, func(u UnitResult) bool { return u.Status == Planned }) {
+		return "the plan has nothing to apply"
+	}
+	return ""
+}
+
+func (v *reviewer) requirement(ctx context.Context, r Requirement, p *pull, now forge.PullRequest, base string) (string, error) {
+	switch r {
+	case RequireApproved:
+		_, why, err := v.agreed(ctx, p)
+		return why, err
+	case RequireMergeable:
+		if now.Mergeable != forge.Yes {
+			return "the forge would not merge it now", nil
+		}
+		return "", nil
+	case RequireUpToDate:
+		has, err := v.repo.mirror.IsAncestor(base, p.Plan.Head)
+		if err == nil && !has {
+			return "it does not hold everything that the branch has: update it first", nil
+		}
+		return "", err
+	case RequirePolicies:
+		return v.policiesHold(ctx, p)
+	}
+	return fmt.Sprintf("the server asks for %q, which nobody here knows", r), nil
+}
+
+// policiesHold says what needs a person's yes and has none.
+func (v *reviewer) policiesHold(ctx context.Context, p *pull) (string, error) {
+	needs, err := v.needs(p)
+	if err != nil || len(needs) == 0 {
+		return "", err
+	}
+	by, why, err := v.agreed(ctx, p)
+	if err != nil || by != "" {
+		return "", err
+	}
+	return strings.Join(needs, ", ") + ": " + why, nil
+}
+
+func (v *reviewer) needs(p *pull) (all []string, err error) {
+	err = v.r.journal.view(func(tx *bbolt.Tx) error {
+		kept, err := reviewedPlans(tx, p.Repository, p.ID)
+		for id, k := range kept {
+			if k.Needs != "" {
+				all = append(all, id+" "+k.Needs)
+			}
+		}
+		return err
+	})
+	slices.Sort(all)
+	return all, err
+}
+
+// nextOf says what may be typed now.
+func (v *reviewer) nextOf(tx *bbolt.Tx, p *pull, units []comment.Unit) []comment.Next {
+	if p.Ended && p.Seen.State != forge.Merged {
+		return nil
+	}
+	has := func(s ...Status) bool {
+		return slices.ContainsFunc(units, func(u comment.Unit) bool { return slices.Contains(s, Status(u.Status)) })
+	}
+	var all []comment.Next
+	add := func(command, does string) { all = append(all, comment.Next{Command: command, Does: does}) }
+	if p.Applied != "" && has(Held, Interrupted) {
+		add("mooring approve", "applies what is held; somebody else than the author has to say it")
+		add("mooring discard", "drops it")
+	}
+	if p.Ended {
+		return all
+	}
+	if v.beforeMerge() && p.Applied == "" && has(Planned) {
+		does := "applies this plan"
+		if len(v.cfg.Require) > 0 {
+			var words []string
+			for _, r := range v.cfg.Require {
+				words = append(words, string(r))
+			}
+			does += ", once it is " + strings.Join(words, ", ")
+		}
+		add("mooring apply", does)
+		add("mooring unlock", "drops it, and lets go of its locks")
+	}
+	if p.Applied == "" {
+		add("mooring plan", "plans again")
+	}
+	return all
+}
+
+// pullApply is the beginning of an apply before a merge: one transaction.
+type pullApply struct {
+	v     *reviewer
+	tx    *bbolt.Tx
+	p     *pull
+	by    forge.User
+	units []string
+}
+
+// mergeNow merges what was applied whole. The forge refuses where the head has moved.
+func (v *reviewer) mergeNow(ctx context.Context, p *pull, m forge.MergeRequest) error {
+	if p.Ended || p.Seen.Head != m.Head {
+		return nil
+	}
+	err := v.forge.Merge(ctx, m)
+	if !errors.Is(err, forge.ErrRefused) && !errors.Is(err, forge.ErrDenied) {
+		v.hint()
+		return err
+	}
+	words := err.Error()
+	return v.r.changePull(p.Repository, p.ID, func(tx *bbolt.Tx, p *pull) error {
+		marker := comment.Marker("merge", p.Repository, p.number(), m.Head)
+		return v.r.put(tx, p.Repository, "merge refused "+p.ID, note{Pull: p.ID, Answer: "it is applied, and could not be merged: " + words + ". Merge it by hand, or push again.", Marker: marker})
+	})
+}

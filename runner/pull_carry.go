@@ -1,0 +1,181 @@
+package runner
+
+import (
+	"context"
+	"fmt"
+
+	"go.etcd.io/bbolt"
+
+	"github.com/mooring-iac/mooring/internal/forge"
+	"github.com/mooring-iac/mooring/workspace"
+)
+
+// begin makes the run of an apply: the plans that were reviewed become those that wait
+// for it, as a person's yes makes those of a held run.
+func (a *pullApply) begin(graph *workspace.Graph, before func(id string) *workspace.Unit) (*execution, error) {
+	r, repo, plan := a.v.r, a.v.repo, a.p.Plan
+	shown, err := getRun(a.tx, plan.Run)
+	if err != nil {
+		return nil, err
+	}
+	kept, err := reviewedPlans(a.tx, a.p.Repository, a.p.ID)
+	if err != nil {
+		return nil, err
+	}
+	known, err := memories(a.tx, a.p.Repository)
+	if err != nil {
+		return nil, err
+	}
+	run := &Run{
+		Repository: a.p.Repository, Commit: plan.Head, Trigger: OnPullRequest, PullRequest: a.p.number(), Branch: a.p.Seen.HeadRef, Base: plan.Base, Tree: plan.Commit,
+		Status: Running, Started: r.opts.Now(), Subject: a.p.Seen.Title, Author: a.p.Seen.Author.Login, Units: []UnitResult{},
+	}
+	x := &execution{r: r, repo: repo, run: run, graph: graph, tasks: map[string]task{}, known: known, locked: a.p.ID, applies: true}
+	for _, u := range shown.Units {
+		k := kept[u.ID]
+		if u.Status != Planned || k == nil || len(a.units) > 0 && !contains(a.units, u.ID) {
+			continue
+		}
+		t := task{unit: graph.Unit(u.ID), approved: true, removal: u.Removal, brought: a.p.ID, reviewed: k, agreed: true}
+		if u.Removal {
+			t.unit, t.from = before(u.ID), plan.Base
+		}
+		if t.unit == nil {
+			return nil, fmt.Errorf("%s is not in what was planned", u.ID)
+		}
+		u.Status, u.Notes = Queued, withNotes(u.Notes, fmt.Sprintf("apply asked for by %s (user %d) in %s", a.by.Login, a.by.ID, a.p.ID))
+		run.Units = append(run.Units, u)
+		x.tasks[u.ID] = t
+	}
+	if err := createRun(a.tx, run); err != nil {
+		return nil, err
+	}
+	for id, t := range x.tasks {
+		if err := x.promote(a.tx, id, t); err != nil {
+			return nil, err
+		}
+	}
+	return x, nil
+}
+
+func contains(all []string, one string) bool {
+	for _, s := range all {
+		if s == one {
+			return true
+		}
+	}
+	return false
+}
+
+// promote makes a plan that was reviewed the one that waits for the unit's apply: from
+// here on it is the memory's, and burned when its apply begins.
+func (x *execution) promote(tx *bbolt.Tx, id string, t task) error {
+	m := x.memory(id)
+	dropPlan(tx, m)
+	held := t.reviewed.heldPlan
+	held.Bound.Commit = x.commit() // the same files may have come by another commit: everything else is compared
+	if t.removal {
+		held.Bound.Commit = t.from
+	}
+	m.Plan = &held
+	if t.removal && m.Departed == nil {
+		m.Departed = &departed{Why: "destroy", From: t.from}
+	}
+	if err := tx.Bucket(reviewsBucket).Delete(reviewKey(x.run.Repository, t.reviewed.Pull, id)); err != nil {
+		return err
+	}
+	return putMemory(tx, m)
+}
+
+// carry applies in the background; it ends with ctx as every apply does, within its
+// grace.
+func (v *reviewer) carry(ctx context.Context, id string, x *execution) {
+	mine := &planning{head: x.run.Commit, base: x.run.Base, cancel: func(error) {}, done: make(chan struct{})}
+	v.mu.Lock()
+	v.running[id] = mine
+	v.mu.Unlock()
+	v.wg.Go(func() {
+		defer close(mine.done)
+		defer v.ended(id, mine)
+		if err := x.execute(ctx); err != nil {
+			v.r.opts.Log.Error("an apply before the merge is not recorded", "repository", v.repo.cfg.Name, "pull_request", id, "run", x.run.ID, "error", err)
+			return
+		}
+		if err := v.applied(id, x.run); err != nil {
+			v.r.opts.Log.Error("what an apply before the merge came to cannot be told", "repository", v.repo.cfg.Name, "pull_request", id, "run", x.run.ID, "error", err)
+		}
+		v.hint()
+	})
+}
+
+// ended takes what is over out of what is under way.
+func (v *reviewer) ended(id string, mine *planning) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if v.running[id] == mine {
+		delete(v.running, id)
+	}
+}
+
+// applied says what an apply came to, has what was deferred planned now, and asks for
+// the merge where everything is done.
+func (v *reviewer) applied(id string, run *Run) error {
+	defer v.tell()
+	return v.r.changePull(v.repo.cfg.Name, id, func(tx *bbolt.Tx, p *pull) error {
+		if p.Applied != run.ID {
+			return nil
+		}
+		shown, err := getRun(tx, runOf(p))
+		if err != nil {
+			return err
+		}
+		whole, waiting := true, false
+		for _, u := range shown.Units {
+			now := u.Status
+			if a := run.Unit(u.ID); a != nil {
+				now = a.Status
+			}
+			whole = whole && (now == Applied || now == Unchanged)
+			waiting = waiting || now == Deferred || now == Planned
+		}
+		switch {
+		case whole && v.cfg.Merge != "" && !p.Ended:
+			m := forge.MergeRequest{Number: p.number(), Head: p.Plan.Head, Method: v.cfg.Merge}
+			if err := v.r.put(tx, p.Repository, "merge "+p.ID, note{Pull: p.ID, Merge: &m}); err != nil {
+				return err
+			}
+		case waiting && run.Status == Applied && !p.Ended:
+			p.Again = "what it waited for is applied"
+		case !whole && run.Status != Applied:
+			// A failed apply leaves a plan that is no longer true: a new one shows what is left.
+			p.Again = "the apply came to " + string(run.Status)
+		}
+		if p.Again != "" {
+			p.Applied, p.Before = "", run.ID
+		}
+		return v.announce(tx, p)
+	})
+}
+
+// abandon lets the branch have its say again about units that a pull request applied
+// and that never were merged: the next pass plans them from the branch.
+func (r *Runner) abandon(tx *bbolt.Tx, p *pull) error {
+	run, err := getRun(tx, p.Applied)
+	if p.Applied == "" || err != nil {
+		return nil // nothing was applied, or so long ago that the branch has been planned since
+	}
+	for _, u := range run.Units {
+		m, err := getMemory(tx, p.Repository, u.ID)
+		if err != nil {
+			return err
+		}
+		if m.Kind == "" || m.Converged != run.files() {
+			continue
+		}
+		m.Taken = &taken{Run: run.ID, Commit: run.files(), Status: Skipped}
+		if err := putMemory(tx, m); err != nil {
+			return err
+		}
+	}
+	return nil
+}

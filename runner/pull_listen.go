@@ -1,0 +1,332 @@
+package runner
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"go.etcd.io/bbolt"
+
+	"github.com/mooring-iac/mooring/internal/comment"
+	"github.com/mooring-iac/mooring/internal/forge"
+)
+
+// listen does what people typed below a pull request since it was listened to last.
+// What a command does and that it was heard is one transaction: it is done once.
+func (v *reviewer) listen(ctx context.Context, id string) error {
+	p, err := v.r.pull(v.repo.cfg.Name, id)
+	if err != nil {
+		return err
+	}
+	comments, err := v.forge.Comments(ctx, p.number(), p.Heard)
+	if err != nil {
+		return fmt.Errorf("read its comments: %w", err)
+	}
+	self, err := v.forge.Self(ctx)
+	if err != nil {
+		return fmt.Errorf("ask who I am: %w", err)
+	}
+	for _, c := range comments {
+		if c.By.ID == self.ID {
+			continue
+		}
+		cmd, ours, wrong := comment.Parse(c.Body)
+		if !ours {
+			continue
+		}
+		if err := v.obey(ctx, id, c, cmd, wrong); err != nil {
+			return fmt.Errorf("comment %d: %w", c.ID, err)
+		}
+	}
+	if n := len(comments); n > 0 {
+		return v.r.changePull(v.repo.cfg.Name, id, func(_ *bbolt.Tx, p *pull) error {
+			p.Heard = max(p.Heard, comments[n-1].ID)
+			return nil
+		})
+	}
+	return nil
+}
+
+// obey carries out one command. Who may is asked of the forge now; what cannot be
+// asked is not done, and heard again at the next look.
+func (v *reviewer) obey(ctx context.Context, id string, c forge.Comment, cmd comment.Command, wrong error) error {
+	permission, err := v.forge.Permission(ctx, c.By)
+	if err != nil {
+		return err
+	}
+	a := answering{v: v, c: c}
+	switch {
+	case permission < forge.Read:
+		return v.heard(id, c, nil) // a stranger gets no answer: whatever they type costs nobody anything
+	case wrong != nil:
+		return v.heard(id, c, a.say(wrong.Error()))
+	case cmd.Verb == comment.VerbHelp:
+		return v.heard(id, c, a.say(comment.Help()))
+	}
+	if why, err := v.mayNot(ctx, c.By, permission, cmd.Verb); err != nil || why != "" {
+		if err != nil {
+			return err
+		}
+		return v.heard(id, c, a.say(why))
+	}
+	v.r.opts.Log.Info("a command in a pull request", "repository", v.repo.cfg.Name, "pull_request", id, "command", cmd.Verb, "units", cmd.Units, "by", c.By.Login, "user", c.By.ID)
+	switch cmd.Verb {
+	case comment.VerbPlan:
+		return v.heard(id, c, a.do(func(_ *bbolt.Tx, p *pull) string { return v.wishPlan(p, c.By, cmd.Units) }))
+	case comment.VerbApply:
+		return v.applyAsked(ctx, id, c, cmd.Units)
+	case comment.VerbApprove, comment.VerbDiscard:
+		return v.decideAsked(ctx, id, c, cmd)
+	case comment.VerbCancel:
+		return v.cancelAsked(ctx, id, c)
+	case comment.VerbUnlock:
+		v.stop(id, "an unlock by "+c.By.Login)
+		return v.heard(id, c, a.do(func(tx *bbolt.Tx, p *pull) string { return v.unlockPull(tx, p, c.By) }))
+	}
+	return v.heard(id, c, a.say("this version does not know `mooring "+string(cmd.Verb)+"`"))
+}
+
+// mayNot says why a person may not give a command, or "".
+func (v *reviewer) mayNot(ctx context.Context, by forge.User, permission forge.Permission, verb comment.Verb) (string, error) {
+	if !counts(permission) {
+		return fmt.Sprintf("`mooring %s` needs write access to the repository", verb), nil
+	}
+	teams := map[comment.Verb][]string{comment.VerbApply: v.cfg.Teams.Apply, comment.VerbUnlock: v.cfg.Teams.Apply, comment.VerbCancel: v.cfg.Teams.Apply, comment.VerbApprove: v.cfg.Teams.Approve, comment.VerbDiscard: v.cfg.Teams.Approve}[verb]
+	in, err := v.inOneOf(ctx, teams, by)
+	if err != nil || in {
+		return "", err
+	}
+	return fmt.Sprintf("`mooring %s` is for members of %s here", verb, strings.Join(teams, ", ")), nil
+}
+
+// inOneOf tells whether a person is in one of the teams; everybody is where none is
+// named. A team that cannot be found has no members.
+func (v *reviewer) inOneOf(ctx context.Context, teams []string, by forge.User) (bool, error) {
+	for _, team := range teams {
+		in, err := v.forge.InTeam(ctx, team, by)
+		if errors.Is(err, forge.ErrNotFound) {
+			v.r.opts.Log.Warn("a team of the configuration is not known to the forge", "repository", v.repo.cfg.Name, "team", team)
+			continue
+		}
+		if err != nil || in {
+			return in, err
+		}
+	}
+	return len(teams) == 0, nil
+}
+
+// answering is what becomes of a command: something done, and a word to the person
+// where one is due.
+type answering struct {
+	v *reviewer
+	c forge.Comment
+}
+
+type effect func(tx *bbolt.Tx, p *pull) error
+
+// say answers.
+func (a answering) say(text string) effect {
+	return func(tx *bbolt.Tx, p *pull) error { return a.v.answer(tx, p, a.c, text) }
+}
+
+// do does something and answers what it says, if it says anything.
+func (a answering) do(f func(tx *bbolt.Tx, p *pull) string) effect {
+	return func(tx *bbolt.Tx, p *pull) error {
+		text := f(tx, p)
+		if text == "" {
+			return nil
+		}
+		return a.v.answer(tx, p, a.c, text)
+	}
+}
+
+// heard records that a comment was listened to, with what follows from it, and lets
+// its author see that.
+func (v *reviewer) heard(id string, c forge.Comment, what effect) error {
+	err := v.r.changePull(v.repo.cfg.Name, id, func(tx *bbolt.Tx, p *pull) error {
+		if p.Heard >= c.ID {
+			return nil
+		}
+		p.Heard = c.ID
+		if what == nil {
+			return nil
+		}
+		if err := v.r.put(tx, p.Repository, "react "+strconv.FormatInt(c.ID, 10), note{Pull: p.ID, Comment: c.ID, React: forge.Seen}); err != nil {
+			return err
+		}
+		return what(tx, p)
+	})
+	v.tell()
+	return err
+}
+
+// answer has something said below a pull request, once for each comment.
+func (v *reviewer) answer(tx *bbolt.Tx, p *pull, c forge.Comment, text string) error {
+	marker := comment.Marker("answer", v.repo.cfg.Name, p.number(), strconv.FormatInt(c.ID, 10))
+	return v.r.put(tx, p.Repository, "answer "+strconv.FormatInt(c.ID, 10), note{Pull: p.ID, Comment: c.ID, Answer: text, Marker: marker})
+}
+
+// wishPlan asks for a new plan of the head as it is now. It also lets the head of a
+// fork run: who may write here has looked at it.
+func (v *reviewer) wishPlan(p *pull, by forge.User, units []string) string {
+	if p.Seen.Fork {
+		if v.cfg.NoForks {
+			return "nothing of a fork is run here"
+		}
+		p.Allowed = p.Seen.Head
+	}
+	if why := v.cfg.excludes(p.Seen); why != "" {
+		return "it is not planned: " + why
+	}
+	if p.Applied != "" && v.beforeMerge() {
+		return "what was planned is applied already, or on its way: merge it, or push"
+	}
+	p.Again, p.Only, p.Stop = by.Login, units, ""
+	return ""
+}
+
+// decideAsked carries a yes or a no to what is held.
+func (v *reviewer) decideAsked(ctx context.Context, id string, c forge.Comment, cmd comment.Command) error {
+	a := answering{v: v, c: c}
+	p, err := v.r.pull(v.repo.cfg.Name, id)
+	if err != nil {
+		return err
+	}
+	approve := cmd.Verb == comment.VerbApprove
+	switch {
+	case p.Applied == "":
+		return v.heard(id, c, a.say("nothing of it waits for a decision: what is planned here is reviewed with the forge's own review"))
+	case approve && c.By.ID == p.Seen.Author.ID:
+		return v.heard(id, c, a.say("the author's own yes does not count: somebody else has to say it"))
+	}
+	by := fmt.Sprintf("%s (user %d, %s)", c.By.Login, c.By.ID, id)
+	_, err = v.r.decide(Decision{Run: p.Applied, Units: cmd.Units, By: by}, approve)
+	switch {
+	case errors.Is(err, ErrNothingWaits), errors.Is(err, ErrNoRun), errors.Is(err, errNoUnit):
+		return v.heard(id, c, a.say(err.Error()))
+	case err != nil:
+		return err
+	}
+	// A kill in between lets the same decision be taken twice, which changes nothing.
+	return v.heard(id, c, a.do(func(*bbolt.Tx, *pull) string { return "" }))
+}
+
+// cancelAsked ends what runs for a pull request.
+func (v *reviewer) cancelAsked(ctx context.Context, id string, c forge.Comment) error {
+	a := answering{v: v, c: c}
+	p, err := v.r.pull(v.repo.cfg.Name, id)
+	if err != nil {
+		return err
+	}
+	for _, run := range []string{p.Applied, runOf(p)} {
+		if run == "" {
+			continue
+		}
+		got, err := v.r.Show(run)
+		if err != nil || got.Finished != nil {
+			continue
+		}
+		if _, err := v.r.Cancel(ctx, run, c.By.Login); err != nil && !errors.Is(err, ErrNothingRuns) {
+			return err
+		}
+		return v.heard(id, c, a.do(func(*bbolt.Tx, *pull) string { return "" }))
+	}
+	return v.heard(id, c, a.say("nothing of it runs"))
+}
+
+func runOf(p *pull) string {
+	if p.Plan == nil {
+		return ""
+	}
+	return p.Plan.Run
+}
+
+// hearReviews takes in what reviewers said, and binds each word to the plan that was
+// shown when it was heard first. Mooring's own word is none.
+func (v *reviewer) hearReviews(ctx context.Context, id string) error {
+	p, err := v.r.pull(v.repo.cfg.Name, id)
+	if err != nil {
+		return err
+	}
+	said, err := v.forge.Reviews(ctx, p.number())
+	if err != nil {
+		return err
+	}
+	self, err := v.forge.Self(ctx)
+	if err != nil {
+		return err
+	}
+	said = slices.DeleteFunc(said, func(r forge.Review) bool { return r.By.ID == self.ID })
+	if sameReviews(p.Reviews, said) {
+		return nil
+	}
+	return v.r.changePull(v.repo.cfg.Name, id, func(_ *bbolt.Tx, p *pull) error {
+		content := ""
+		if p.Plan != nil && p.Plan.Done && p.Plan.Shown {
+			content = p.Plan.Content
+		}
+		now := make([]review, 0, len(said))
+		for _, s := range said {
+			r := review{By: s.By, Verdict: s.Verdict, Commit: s.Commit, At: s.At, Content: content}
+			if i := slices.IndexFunc(p.Reviews, func(old review) bool { return same(old, s) }); i >= 0 {
+				r = p.Reviews[i]
+			}
+			now = append(now, r)
+		}
+		p.Reviews = now
+		return nil
+	})
+}
+
+func same(old review, s forge.Review) bool {
+	return old.By.ID == s.By.ID && old.Verdict == s.Verdict && old.Commit == s.Commit && old.At.Equal(s.At)
+}
+
+func sameReviews(known []review, said []forge.Review) bool {
+	return slices.EqualFunc(known, said, same)
+}
+
+// agreed says who said yes to the plan that is shown, or why nobody's yes counts:
+// somebody else than the author, with write access, to this very plan of this head,
+// with nobody who may write asking for changes.
+func (v *reviewer) agreed(ctx context.Context, p *pull) (by, why string, err error) {
+	if p.Plan == nil || !p.Plan.Done || p.Plan.Failed != "" {
+		return "", "there is no plan to say yes to", nil
+	}
+	why = "nobody but the author has approved it"
+	for _, r := range p.Reviews {
+		if r.Verdict != forge.Approved && r.Verdict != forge.ChangesRequested || r.By.ID == p.Seen.Author.ID {
+			continue
+		}
+		permission, err := v.forge.Permission(ctx, r.By)
+		if err != nil {
+			return "", "", err
+		}
+		if !counts(permission) {
+			continue
+		}
+		if r.Verdict == forge.ChangesRequested {
+			return "", r.By.Login + " asks for changes", nil
+		}
+		in, err := v.inOneOf(ctx, v.cfg.Teams.Approve, r.By)
+		switch {
+		case err != nil:
+			return "", "", err
+		case !in:
+			why = fmt.Sprintf("the approval of %s does not count: it takes a member of %s", r.By.Login, strings.Join(v.cfg.Teams.Approve, ", "))
+		case r.Commit != p.Plan.Head:
+			why = fmt.Sprintf("%s approved an older head", r.By.Login)
+		case r.Content != p.Plan.Content || p.Plan.Content == "":
+			why = fmt.Sprintf("%s approved before this plan was there to be seen", r.By.Login)
+		default:
+			by = r.By.Login
+		}
+	}
+	if by != "" {
+		why = ""
+	}
+	return by, why, nil
+}

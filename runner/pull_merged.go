@@ -1,0 +1,373 @@
+package runner
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"go.etcd.io/bbolt"
+
+	"github.com/mooring-iac/mooring/internal/forge"
+)
+
+// origin tells where what is new of the branch came from.
+type origin struct {
+	pulls  []string          // the pull requests among it, oldest first
+	of     map[string]string // by unit: the last pull request that touched it; none where a direct push did after or before
+	agreed map[string]string // by pull request: who said yes to its plan
+	plans  map[string]map[string]*reviewed
+}
+
+// originOf finds out which pull requests brought what a pass takes. Without a forge
+// everything is a direct push. What the forge cannot tell now is asked again by the
+// next pass: nothing is taken on a guess.
+func (p *pass) originOf(ctx context.Context, ids []string, gone []removal) (*origin, error) {
+	o := &origin{of: map[string]string{}, agreed: map[string]string{}, plans: map[string]map[string]*reviewed{}}
+	v := p.repo.reviews
+	if v == nil || v.forge == nil || !p.repo.cfg.Apply.applies() {
+		return o, nil
+	}
+	oldest := map[string]string{} // by unit: the commit from which on everything counts
+	for _, id := range ids {
+		oldest[id] = p.since(id)
+	}
+	for _, rm := range gone {
+		oldest[rm.unit.ID] = p.since(rm.unit.ID)
+	}
+	chain, err := p.chain(oldest)
+	if err != nil {
+		return nil, err
+	}
+	from, err := v.attribute(ctx, chain)
+	if err != nil {
+		return nil, fmt.Errorf("ask which pull requests brought %s: %w", short(p.head), err)
+	}
+	for unit, since := range oldest {
+		o.of[unit] = p.broughtBy(ctx, unit, since, chain, from)
+	}
+	for i := len(chain) - 1; i >= 0; i-- {
+		if id := from[chain[i]]; id != "" && !slices.Contains(o.pulls, id) {
+			o.pulls = append(o.pulls, id)
+		}
+	}
+	for _, id := range o.pulls {
+		if err := o.read(ctx, v, id); err != nil {
+			return nil, err
+		}
+	}
+	return o, nil
+}
+
+// since is the last commit that a unit had everything of; "" where there is none.
+func (p *pass) since(id string) string {
+	m := p.known[id]
+	switch {
+	case m == nil || m.Converged == "" && m.Taken == nil:
+		return p.last.Head // it is new: what came since the last pass brought it
+	case m.Departed != nil:
+		return m.Departed.From
+	}
+	return m.Converged
+}
+
+// mostCommits is how far back a pass looks for pull requests: what is older than that
+// counts as pushed directly.
+const mostCommits = 100
+
+// chain lists the commits that became the branch's head one after another, newest
+// first, back to the oldest of those given.
+func (p *pass) chain(oldest map[string]string) ([]string, error) {
+	stop := map[string]bool{}
+	for _, c := range oldest {
+		stop[c] = true
+	}
+	var all []string
+	for c := p.head; len(all) < mostCommits && len(stop) > 0; {
+		delete(stop, c)
+		if len(stop) == 0 {
+			break
+		}
+		all = append(all, c)
+		commit, err := p.repo.mirror.Commit(c)
+		if err != nil {
+			return nil, fmt.Errorf("read the history of the branch: %w", err)
+		}
+		if len(commit.Parents) == 0 {
+			break
+		}
+		c = commit.Parents[0]
+	}
+	return all, nil
+}
+
+// attribute finds the pull request of each commit of a chain, newest first. A forge
+// knows of a rebase only where it ends: the commits before it count to it back to the
+// one from which merging its head gives the same files.
+func (v *reviewer) attribute(ctx context.Context, chain []string) (map[string]string, error) {
+	from := map[string]string{}
+	for i := 0; i < len(chain); i++ {
+		c := chain[i]
+		if _, known := from[c]; known {
+			continue
+		}
+		v.mu.Lock()
+		id, known := v.brought[c]
+		v.mu.Unlock()
+		if !known {
+			pr, found, err := v.forge.Brought(ctx, c)
+			if err != nil {
+				return nil, err
+			}
+			if found {
+				if id, err = v.merged(ctx, pr); err != nil {
+					return nil, err
+				}
+			}
+			v.mu.Lock()
+			v.brought[c] = id
+			v.mu.Unlock()
+		}
+		from[c] = id
+		if id == "" {
+			continue
+		}
+		for _, covered := range v.rebased(ctx, id, chain[i:]) {
+			from[covered] = id
+		}
+	}
+	return from, nil
+}
+
+// rebased are the commits of a chain that a rebase made beside its first.
+func (v *reviewer) rebased(ctx context.Context, id string, chain []string) []string {
+	p, err := v.r.pull(v.repo.cfg.Name, id)
+	if err != nil || v.repo.mirror.Fetch(ctx, p.Seen.Head) != nil {
+		return nil // its branch is gone: only the commit that the forge names is its own
+	}
+	if c, err := v.repo.mirror.Commit(chain[0]); err != nil || len(c.Parents) != 1 {
+		return nil // a merge: what it brought is not on the chain
+	}
+	for n, older := range chain[1:] {
+		merged, err := v.repo.mirror.Merge(ctx, older, p.Seen.Head)
+		if err != nil {
+			continue
+		}
+		if paths, err := v.repo.mirror.Changes(merged.Commit, chain[0]); err == nil && len(paths) == 0 {
+			return chain[1 : n+1]
+		}
+	}
+	return nil
+}
+
+// merged takes in that a pull request was merged, where the look has not seen it yet.
+func (v *reviewer) merged(ctx context.Context, pr forge.PullRequest) (string, error) {
+	id := pullID(pr.Number)
+	v.looking.Lock()
+	defer v.looking.Unlock()
+	known, err := v.r.pull(v.repo.cfg.Name, id)
+	switch {
+	case errors.Is(err, errNoPull):
+		p := &pull{Repository: v.repo.cfg.Name, ID: id, Seen: pr, Ended: true}
+		return id, v.r.journal.update(func(tx *bbolt.Tx) error { return putPull(tx, p) })
+	case err != nil:
+		return "", err
+	case known.Ended && known.Seen.State == forge.Merged:
+		return id, nil
+	}
+	if err := v.hearReviews(ctx, id); err != nil {
+		return "", err
+	}
+	return id, v.end(id, pr)
+}
+
+// broughtBy is the last pull request that touched a unit since a commit; "" where a
+// direct push did too.
+func (p *pass) broughtBy(ctx context.Context, unit, since string, chain []string, from map[string]string) string {
+	by := ""
+	for i, c := range chain {
+		if c == since {
+			return by
+		}
+		parent := ""
+		if i+1 < len(chain) {
+			parent = chain[i+1]
+		} else if commit, err := p.repo.mirror.Commit(c); err == nil && len(commit.Parents) > 0 {
+			parent = commit.Parents[0]
+		}
+		if !p.touches(ctx, unit, parent, c) {
+			continue
+		}
+		if from[c] == "" {
+			return ""
+		}
+		if by == "" {
+			by = from[c]
+		}
+	}
+	if len(chain) == mostCommits || since == "" {
+		return "" // there may be more, and nobody has looked at it
+	}
+	return by
+}
+
+// touches tells whether a commit affects a unit, directly or through what it depends
+// on. What cannot be told does.
+func (p *pass) touches(ctx context.Context, unit, parent, commit string) bool {
+	if parent == "" {
+		return true
+	}
+	key := parent + " " + commit
+	hit, ok := p.hits[key]
+	if !ok {
+		hit = p.affectedBy(ctx, parent, commit)
+		if p.hits == nil {
+			p.hits = map[string]map[string]bool{}
+		}
+		p.hits[key] = hit
+	}
+	return hit == nil || hit[unit]
+}
+
+// affectedBy are the units that differ between two commits, those that go and what
+// depends on them included; nil where that cannot be told.
+func (p *pass) affectedBy(ctx context.Context, parent, commit string) map[string]bool {
+	paths, err := p.repo.mirror.Changes(parent, commit)
+	if err != nil {
+		return nil
+	}
+	before, err := p.repo.scan(ctx, parent)
+	if err != nil {
+		return nil
+	}
+	after, err := p.repo.scan(ctx, commit)
+	if err != nil {
+		return nil
+	}
+	hit := map[string]bool{}
+	for _, id := range after.Affected(paths, before) {
+		hit[id] = true
+	}
+	for _, u := range before.Units {
+		if after.Unit(u.ID) == nil {
+			hit[u.ID] = true
+		}
+	}
+	return hit
+}
+
+// read takes from the journal what was planned of a merged pull request, and whether
+// anybody's yes holds for it.
+func (o *origin) read(ctx context.Context, v *reviewer, id string) error {
+	p, err := v.r.pull(v.repo.cfg.Name, id)
+	if err != nil {
+		return err
+	}
+	if p.planned() {
+		by, _, err := v.agreed(ctx, p)
+		if err != nil {
+			return err
+		}
+		o.agreed[id] = by
+	}
+	return v.r.journal.view(func(tx *bbolt.Tx) error {
+		o.plans[id], err = reviewedPlans(tx, v.repo.cfg.Name, id)
+		return err
+	})
+}
+
+// lend gives a task what is known of the review of its unit.
+func (o *origin) lend(t task) task {
+	id := o.of[t.unit.ID]
+	t.brought = id
+	if k := o.plans[id][t.unit.ID]; id != "" && k != nil && k.Removal == t.removal {
+		t.reviewed, t.agreed = k, o.agreed[id] != ""
+	}
+	return t
+}
+
+// fits tells whether a reviewed plan may be applied as it was saved, without another
+// word of a person.
+func (t task) fits() bool {
+	k := t.reviewed
+	return k != nil && k.Status == Planned && !k.Volatile && k.File != "" && (t.agreed || k.Needs == "")
+}
+
+// adopt makes the reviewed plans that may be applied those of the run, and lets the
+// pull requests know which run takes what they brought.
+func (x *execution) adopt(tx *bbolt.Tx, o *origin, v *reviewer) error {
+	for id, t := range x.tasks {
+		if !t.fits() {
+			continue
+		}
+		if m := x.memory(id); m.Unseen || m.Intent != nil {
+			continue // how its last apply ended nobody saw: a person looks first
+		}
+		if err := x.promote(tx, id, t); err != nil {
+			return err
+		}
+		t.approved = true
+		t.decision = verdict{Repository: x.run.Repository, Run: x.run.ID, Unit: id, Approve: true, By: "the review of " + t.brought, At: x.r.opts.Now()}
+		u := x.run.Unit(id)
+		if shown, err := getRun(tx, t.reviewed.Run); err == nil && shown.Unit(id) != nil {
+			u.foretold(shown.Unit(id))
+		}
+		if by := o.agreed[t.brought]; by != "" {
+			u.Notes = withNotes(u.Notes, fmt.Sprintf("approved by %s in %s", by, t.brought))
+		}
+		u.Notes = withNotes(u.Notes, "the plan that was reviewed in "+t.brought)
+		if err := putResult(tx, x.run.ID, *u); err != nil {
+			return err
+		}
+		x.tasks[id] = t
+	}
+	for _, id := range o.pulls {
+		p, err := getPull(tx, x.run.Repository, id)
+		if err != nil {
+			return err
+		}
+		if !x.takesFrom(id) {
+			continue
+		}
+		p.Applied = x.run.ID
+		if err := errors.Join(v.announce(tx, p), putPull(tx, p)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// foretold fills a result with what its plan said in review.
+func (u *UnitResult) foretold(shown *UnitResult) {
+	u.Add, u.Change, u.Destroy, u.Outputs, u.Changes = shown.Add, shown.Change, shown.Destroy, shown.Outputs, shown.Changes
+}
+
+func (x *execution) takesFrom(pull string) bool {
+	for _, t := range x.tasks {
+		if t.brought == pull {
+			return true
+		}
+	}
+	return false
+}
+
+// tellPulls has the pull requests of a run say what it came to.
+func (r *Runner) tellPulls(tx *bbolt.Tx, repo *repository, run *Run) error {
+	v := repo.reviews
+	if v == nil {
+		return nil
+	}
+	all, err := pulls(tx, run.Repository)
+	if err != nil {
+		return err
+	}
+	for _, p := range all {
+		if p.Applied != run.ID {
+			continue
+		}
+		if err := errors.Join(v.announce(tx, p), putPull(tx, p)); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,325 @@
+package runner
+
+import (
+	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"slices"
+
+	"go.etcd.io/bbolt"
+
+	"github.com/mooring-iac/mooring/internal/forge"
+	"github.com/mooring-iac/mooring/workspace"
+	"github.com/mooring-iac/mooring/workspace/mirror"
+)
+
+// plan plans a pull request as it would be after its merge, and records what came of
+// it. It fails only where the journal or the repository does: then there is no plan,
+// and the next look tries again. waits tells that it stands behind somebody.
+func (v *reviewer) plan(ctx context.Context, id string, mine *planning) (waits bool, err error) {
+	p, err := v.r.pull(v.repo.cfg.Name, id)
+	if err != nil {
+		return false, err
+	}
+	if p.Seen.Head != mine.head || p.Ended {
+		return false, nil // the next look knows more
+	}
+	made := &pullPlan{Head: mine.head, Base: mine.base}
+	if why, err := v.mergeWith(ctx, p, made); err != nil || why != "" {
+		return false, v.unplannable(ctx, id, made, why, err)
+	}
+	x, why, err := v.prepare(ctx, p, made)
+	if err != nil || why != "" {
+		return false, v.unplannable(ctx, id, made, why, err)
+	}
+	behind, err := v.takeLocks(p, x)
+	if err != nil || len(behind) > 0 {
+		return true, err
+	}
+	if err := v.begin(id, made, x); err != nil {
+		return false, err
+	}
+	return false, x.execute(ctx)
+}
+
+// mergeWith finds the commit that merging the head into the branch would give. why
+// says in words for the author why there is none.
+func (v *reviewer) mergeWith(ctx context.Context, p *pull, made *pullPlan) (why string, err error) {
+	for _, commit := range []string{made.Base, made.Head} {
+		if err := v.repo.mirror.Fetch(ctx, commit); err != nil {
+			return "", err
+		}
+	}
+	merged, err := v.repo.mirror.Merge(ctx, made.Base, made.Head)
+	var conflict *mirror.ConflictError
+	switch {
+	case errors.As(err, &conflict):
+		return conflict.Error(), nil
+	case errors.Is(err, mirror.ErrUnrelated):
+		return err.Error(), nil
+	case err != nil:
+		return "", err
+	}
+	made.Commit = merged.Commit
+	return "", nil
+}
+
+// unplannable records why there is no plan of a head. An error of the machinery is
+// returned, and tried again.
+func (v *reviewer) unplannable(ctx context.Context, id string, made *pullPlan, why string, err error) error {
+	if err != nil || ctx.Err() != nil {
+		return err
+	}
+	return v.r.changePull(v.repo.cfg.Name, id, func(tx *bbolt.Tx, p *pull) error {
+		if p.Ended || p.Seen.Head != made.Head {
+			return nil
+		}
+		if err := v.r.settlePlan(tx, p, "there is no plan of "+short(made.Head)); err != nil {
+			return err
+		}
+		made.Failed, made.Done = why, true
+		p.Plan, p.Again, p.Only = made, "", nil
+		return v.announce(tx, p)
+	})
+}
+
+// prepare reads what the pull request changes, and makes the run that plans it. What
+// the repository says of itself (mooring.hcl) is taken from the branch: a head does
+// not make its own rules. why says why nothing can be planned.
+func (v *reviewer) prepare(ctx context.Context, p *pull, made *pullPlan) (_ *reviewRun, why string, err error) {
+	before, err := v.repo.graphAt(ctx, made.Base)
+	if why, err := configFault(err); why != "" || err != nil {
+		return nil, "the branch itself cannot be planned: " + why, err
+	}
+	graph, err := v.repo.scanWith(ctx, made.Commit, made.Base)
+	if why, err := configFault(err); why != "" || err != nil {
+		return nil, why, err
+	}
+	if err := v.r.clusters.cover(graph); err != nil {
+		return nil, err.Error(), nil
+	}
+	paths, err := v.repo.mirror.Changes(made.Base, made.Commit)
+	if err != nil {
+		return nil, "", err
+	}
+	known, err := v.r.known(v.repo.cfg.Name)
+	if err != nil {
+		return nil, "", err
+	}
+	run := &Run{
+		Repository: v.repo.cfg.Name, Commit: made.Head, Trigger: OnPullRequest, PullRequest: p.number(), Branch: p.Seen.HeadRef, Base: made.Base, Tree: made.Commit,
+		Status: Running, Started: v.r.opts.Now(), Subject: p.Seen.Title, Author: p.Seen.Author.Login, Units: []UnitResult{},
+	}
+	if slices.Contains(paths, workspace.ConfigFile) {
+		run.Notes = append(run.Notes, "it changes mooring.hcl: this plan goes by the one of the branch, and what the new one says holds after the merge")
+	}
+	x := &reviewRun{
+		execution: &execution{r: v.r, repo: v.repo, run: run, graph: graph, tasks: map[string]task{}, known: known},
+		v:         v, pull: p, plan: made, planned: map[string]map[string]workspace.Output{}, plans: map[string]*reviewed{},
+	}
+	x.ahead = x.afterPlans
+	ids := graph.Affected(paths, before)
+	for _, id := range ids {
+		u := graph.Unit(id)
+		x.tasks[id] = task{unit: u}
+		run.Units = append(run.Units, UnitResult{ID: id, Kind: Kind(u.Kind), Status: Queued})
+	}
+	x.removals(before)
+	x.keepOthers()
+	return x, "", nil
+}
+
+// configFault tells a configuration that people have to mend from everything else.
+func configFault(err error) (string, error) {
+	var config *workspace.ConfigError
+	if !errors.As(err, &config) {
+		return "", err
+	}
+	return printed(config), nil
+}
+
+// removals adds the units that the branch has and the head takes away: what their
+// end would destroy is planned from the branch's files.
+func (x *reviewRun) removals(before *workspace.Graph) {
+	var had []workspace.Known
+	for _, u := range before.Units {
+		m := x.known[u.ID]
+		if m == nil || m.pristine() {
+			continue
+		}
+		had = append(had, workspace.Known{ID: u.ID, Kind: u.Kind, Dir: u.Dir, Workspace: u.Workspace, Path: u.Path, StateIdentity: u.StateIdentity()})
+	}
+	for _, l := range workspace.Departed(had, x.graph).Units {
+		switch l.Fate {
+		case workspace.Moved:
+			x.run.Notes = append(x.run.Notes, fmt.Sprintf("%s moves to %s: the same state, nothing is destroyed", l.Unit.ID, l.To))
+			moved := *x.known[l.Unit.ID]
+			moved.ID, moved.Converged, moved.Taken, moved.Plan = l.To, "", nil, nil
+			x.known[l.To] = &moved
+		case workspace.Orphaned:
+			x.run.Notes = append(x.run.Notes, fmt.Sprintf("%s would be orphaned: its files stay and it is no longer a unit (%s)", l.Unit.ID, l.Reason))
+		default:
+			u := before.Unit(l.Unit.ID)
+			x.tasks[u.ID] = task{unit: u, removal: true, from: x.plan.Base}
+			x.run.Units = append(x.run.Units, UnitResult{ID: u.ID, Kind: Kind(u.Kind), Status: Queued, Removal: true})
+		}
+	}
+}
+
+// keepOthers leaves out the units that a person did not ask to be planned again: what
+// the last plan of the same commit says of them stands.
+func (x *reviewRun) keepOthers() {
+	last := x.pull.Plan
+	if len(x.pull.Only) == 0 || last == nil || !last.Done || last.Commit != x.plan.Commit || last.Run == "" {
+		return
+	}
+	run, err := x.r.Show(last.Run)
+	if err != nil {
+		return // collected: everything is planned
+	}
+	asked := x.graph.WithDependants(x.pull.Only)
+	for i, u := range x.run.Units {
+		if old := run.Unit(u.ID); old != nil && !slices.Contains(asked, u.ID) && !slices.Contains(x.pull.Only, u.ID) && (old.Status == Planned || old.Status == Unchanged) {
+			x.run.Units[i] = *old
+			delete(x.tasks, u.ID)
+		}
+	}
+}
+
+// begin makes the run, in place of the one before it.
+func (v *reviewer) begin(id string, made *pullPlan, x *reviewRun) error {
+	return v.r.changePull(v.repo.cfg.Name, id, func(tx *bbolt.Tx, p *pull) error {
+		if err := v.r.settlePlan(tx, p, "superseded by a plan of "+short(made.Head)); err != nil {
+			return err
+		}
+		if err := dropReviewed(tx, p.Repository, p.ID, func(old *reviewed) bool {
+			_, again := x.tasks[old.Unit]
+			return !again && x.run.Unit(old.Unit) != nil
+		}); err != nil {
+			return err
+		}
+		if err := createRun(tx, x.run); err != nil {
+			return err
+		}
+		made.Run = x.run.ID
+		p.Plan, p.Again, p.Only = made, "", nil
+		x.pull = p
+		return v.pending(tx, p)
+	})
+}
+
+// settlePlan ends the run of a plan that something takes the place of: a run that
+// nobody will carry on is not left running.
+func (r *Runner) settlePlan(tx *bbolt.Tx, p *pull, why string) error {
+	if p.Plan == nil || p.Plan.Run == "" {
+		return nil
+	}
+	run, err := getRun(tx, p.Plan.Run)
+	if errors.Is(err, ErrNoRun) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if run.Finished != nil {
+		return nil
+	}
+	end := r.opts.Now()
+	run.Finished = &end
+	for i := range run.Units {
+		if u := &run.Units[i]; u.Status == Queued || u.Status == Running {
+			u.Status, u.Reason = Superseded, why
+			if err := putResult(tx, run.ID, *u); err != nil {
+				return err
+			}
+		}
+	}
+	run.Settle()
+	return putRun(tx, run)
+}
+
+// scanWith reads the units of a commit with the configuration of another one.
+func (repo *repository) scanWith(ctx context.Context, commit, config string) (*workspace.Graph, error) {
+	head, err := repo.mirror.Tree(commit)
+	if err != nil {
+		return nil, fmt.Errorf("read %s: %w", short(commit), err)
+	}
+	base, err := repo.mirror.Tree(config)
+	if err != nil {
+		return nil, fmt.Errorf("read %s: %w", short(config), err)
+	}
+	return repo.scanner.Scan(ctx, ruledBy{Tree: head, rules: base})
+}
+
+// ruledBy is a tree whose mooring.hcl is another tree's.
+type ruledBy struct {
+	workspace.Tree
+	rules workspace.Tree
+}
+
+func (t ruledBy) Walk(fn func(path string, mode fs.FileMode, id string) error) error {
+	var mode fs.FileMode
+	var id string
+	err := t.rules.Walk(func(path string, m fs.FileMode, i string) error {
+		if path == workspace.ConfigFile {
+			mode, id = m, i
+			return fs.SkipAll
+		}
+		return nil
+	})
+	if err != nil && !errors.Is(err, fs.SkipAll) {
+		return err
+	}
+	said := id == ""
+	say := func() error {
+		if said {
+			return nil
+		}
+		said = true
+		return fn(workspace.ConfigFile, mode, id)
+	}
+	err = t.Tree.Walk(func(path string, m fs.FileMode, i string) error {
+		if path == workspace.ConfigFile {
+			return nil
+		}
+		if path > workspace.ConfigFile {
+			if err := say(); err != nil {
+				return err
+			}
+		}
+		return fn(path, m, i)
+	})
+	return errors.Join(err, say())
+}
+
+func (t ruledBy) ReadFile(path string) ([]byte, error) {
+	if path == workspace.ConfigFile {
+		return t.rules.ReadFile(path)
+	}
+	return t.Tree.ReadFile(path)
+}
+
+func (t ruledBy) ReadLink(path string) (string, error) {
+	if path == workspace.ConfigFile {
+		return t.rules.ReadLink(path)
+	}
+	return t.Tree.ReadLink(path)
+}
+
+// contentOf is a digest that only this installation can make: what it is of may hold
+// secrets.
+func (r *Runner) contentOf(parts ...[]byte) string {
+	mac := hmac.New(sha256.New, r.seal.derive("contents of plans"))
+	for _, part := range parts {
+		fmt.Fprintf(mac, "%d:", len(part))
+		mac.Write(part)
+	}
+	return hex.EncodeToString(mac.Sum(nil))
+}
+
+// approvable tells whether a person's word on a pull request counts.
+func counts(permission forge.Permission) bool { return permission >= forge.Write }

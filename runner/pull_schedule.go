@@ -1,0 +1,217 @@
+package runner
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"go.etcd.io/bbolt"
+
+	"github.com/mooring-iac/mooring/internal/forge"
+	"github.com/mooring-iac/mooring/workspace/mirror"
+)
+
+// schedule starts the plans that are due, and ends those that are overtaken.
+func (v *reviewer) schedule(ctx context.Context, base mirror.Head) error {
+	known, err := v.r.pulls(v.repo.cfg.Name)
+	if err != nil {
+		return err
+	}
+	var failed error
+	for _, p := range known {
+		if p.Ended {
+			continue
+		}
+		due, why := v.due(p, base.Commit)
+		if why != "" {
+			failed = errors.Join(failed, v.standBack(p, why))
+		}
+		if due {
+			v.start(ctx, p, base.Commit)
+		}
+	}
+	return failed
+}
+
+// due tells whether a pull request wants a plan now, or why it gets none although it
+// is open; neither where its plan is there, or under way.
+func (v *reviewer) due(p *pull, base string) (bool, string) {
+	if why := v.cfg.excludes(p.Seen); why != "" {
+		return false, why
+	}
+	if p.Seen.Fork && p.Allowed != p.Seen.Head {
+		if v.cfg.NoForks {
+			return false, "it comes from a fork, and nothing of a fork is run here"
+		}
+		return false, "it comes from a fork: nothing of it is run before somebody with write access has looked at it and typed `mooring plan`; that holds for this head alone"
+	}
+	v.mu.Lock()
+	under := v.running[p.ID]
+	v.mu.Unlock()
+	if under != nil && under.head == p.Seen.Head && under.base == base && p.Again == "" {
+		return false, ""
+	}
+	switch {
+	case p.Applied != "" && p.Plan != nil && p.Plan.Head == p.Seen.Head && p.Again == "":
+		return false, "" // what was reviewed is being applied, or was
+	case p.Stop == p.Seen.Head && p.Again == "":
+		return false, ""
+	case p.Plan == nil || p.Plan.Head != p.Seen.Head || !p.Plan.Done || p.Again != "":
+		return true, ""
+	case p.Plan.Base != base:
+		return v.touched(p, base), ""
+	}
+	return false, ""
+}
+
+// excludes says why the configuration leaves a pull request alone, or "".
+func (c ReviewConfig) excludes(pr forge.PullRequest) string {
+	if pr.Draft && !c.Drafts {
+		return "it is a draft"
+	}
+	if len(c.Labels) > 0 && !slices.ContainsFunc(c.Labels, func(l string) bool { return slices.Contains(pr.Labels, l) }) {
+		return "it has none of the labels " + strings.Join(c.Labels, ", ")
+	}
+	return ""
+}
+
+// touched tells whether what the branch got since matters to a plan: whether it
+// touches a unit of the plan, or what that depends on. What cannot be told does.
+func (v *reviewer) touched(p *pull, base string) bool {
+	if p.Plan.Failed != "" || p.Plan.Run == "" {
+		return true
+	}
+	paths, err := v.repo.mirror.Changes(p.Plan.Base, base)
+	if err != nil {
+		return true
+	}
+	run, err := v.r.Show(p.Plan.Run)
+	if err != nil {
+		return true
+	}
+	graph, err := v.repo.graphAt(context.Background(), base)
+	if err != nil {
+		return true // its plan says what is wrong
+	}
+	before, _ := v.repo.scan(context.Background(), p.Plan.Base) // without an answer everybody's declaration changed
+	moved := graph.Affected(paths, before)
+	return slices.ContainsFunc(run.Units, func(u UnitResult) bool { return slices.Contains(moved, u.ID) })
+}
+
+// standBack says in the pull request why nothing is planned, once a head.
+func (v *reviewer) standBack(p *pull, why string) error {
+	v.stop(p.ID, why)
+	if p.Plan != nil && p.Plan.Head == p.Seen.Head && p.Plan.Failed == why {
+		return nil
+	}
+	silent := v.cfg.excludes(p.Seen) != "" && p.Report == 0
+	return v.r.changePull(p.Repository, p.ID, func(tx *bbolt.Tx, p *pull) error {
+		if err := v.r.settlePlan(tx, p, "nobody wants it any more: "+why); err != nil {
+			return err
+		}
+		p.Plan = &pullPlan{Head: p.Seen.Head, Failed: why, Done: true}
+		if silent {
+			return nil // who says that a draft is none of Mooring's business does not want to hear of it
+		}
+		return v.announce(tx, p)
+	})
+}
+
+// start begins a plan; one of the same pull request that is under way is ended first.
+func (v *reviewer) start(ctx context.Context, p *pull, base string) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	mine := &planning{head: p.Seen.Head, base: base, cancel: cancel, done: make(chan struct{})}
+	v.mu.Lock()
+	old := v.running[p.ID]
+	v.running[p.ID] = mine
+	v.mu.Unlock()
+	if old != nil {
+		old.cancel(&cancelled{by: overtaken(old, mine)})
+	}
+	v.wg.Go(func() {
+		defer close(mine.done)
+		defer cancel(nil)
+		if old != nil {
+			<-old.done
+		}
+		waits, err := v.plan(ctx, p.ID, mine)
+		v.ended(p.ID, mine)
+		if err != nil && ctx.Err() == nil {
+			v.r.opts.Log.Error("a pull request cannot be planned; the next look tries again", "repository", v.repo.cfg.Name, "pull_request", p.ID, "error", err)
+			return
+		}
+		if !waits {
+			v.hint() // something may have waited for it
+		}
+	})
+}
+
+func overtaken(old, now *planning) string {
+	if old.head != now.head {
+		return "a newer push (" + short(now.head) + ")"
+	}
+	if old.base != now.base {
+		return "a newer commit of the branch (" + short(now.base) + ")"
+	}
+	return "a newer wish for a plan"
+}
+
+// stop ends a plan under way and waits until nothing of it runs.
+func (v *reviewer) stop(id, why string) {
+	v.mu.Lock()
+	under := v.running[id]
+	v.mu.Unlock()
+	if under == nil {
+		return
+	}
+	under.cancel(&cancelled{by: why})
+	<-under.done
+}
+
+// idle waits until no plan and no apply is under way, and tells whether one was.
+func (v *reviewer) idle(ctx context.Context) (busy bool, err error) {
+	for {
+		v.mu.Lock()
+		var under *planning
+		for _, p := range v.running {
+			under = p
+			break
+		}
+		v.mu.Unlock()
+		if under == nil {
+			return busy, nil
+		}
+		busy = true
+		select {
+		case <-under.done:
+		case <-ctx.Done():
+			return busy, fmt.Errorf("wait for plans under way: %w", ctx.Err())
+		}
+	}
+}
+
+// end settles a pull request that is merged, closed, deleted or no longer aimed at
+// the branch: nothing of it runs or is locked, and every status is a final one.
+func (v *reviewer) end(id string, now forge.PullRequest) error {
+	v.stop(id, "the pull request is "+string(now.State))
+	err := v.r.changePull(v.repo.cfg.Name, id, func(tx *bbolt.Tx, p *pull) error {
+		p.Seen, p.Ended, p.Again, p.Queued, p.Waits = now, true, "", 0, nil
+		if err := releasePull(tx, p); err != nil {
+			return err
+		}
+		if now.State != forge.Merged {
+			if err := dropReviewed(tx, p.Repository, p.ID, nil); err != nil {
+				return err
+			}
+			if err := v.r.abandon(tx, p); err != nil {
+				return err
+			}
+		}
+		return v.announce(tx, p)
+	})
+	v.repo.wish()
+	v.hint()
+	return err
+}

@@ -1,0 +1,348 @@
+package runner
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path"
+	"slices"
+	"sync"
+	"time"
+
+	"go.etcd.io/bbolt"
+
+	"github.com/mooring-iac/mooring/internal/forge"
+	"github.com/mooring-iac/mooring/workspace/mirror"
+)
+
+// ReviewConfig says what of a repository is reviewed, and by which rules.
+type ReviewConfig struct {
+	Forge    *forge.Config // nil: there are no pull requests
+	Branches []string      // patterns of branches that are planned as pull requests are
+	Drafts   bool          // plan drafts too
+	Labels   []string      // only pull requests with one of them; none is all
+	NoForks  bool          // never run what comes from a fork; else somebody with write access is asked, head by head
+	Require  []Requirement // what an apply before the merge needs
+	Merge    string        // how Mooring merges what it has applied: merge, squash, rebase; "" is never
+	Teams    TeamConfig
+}
+
+// Requirement is what must hold before an apply.
+type Requirement string
+
+// The requirements.
+const (
+	RequireApproved  Requirement = "approved"   // by somebody other than the author, of what is applied
+	RequireMergeable Requirement = "mergeable"  // the forge would merge it
+	RequireUpToDate  Requirement = "up_to_date" // it holds everything that the branch has
+	RequirePolicies  Requirement = "policies"
+)
+
+// TeamConfig names those who may, besides needing write access; none is everybody
+// who has it.
+type TeamConfig struct{ Apply, Approve []string }
+
+// reviewer looks after the pull requests of one repository: it sees what is new of
+// them, has them planned and says what came of it.
+type reviewer struct {
+	r     *Runner
+	repo  *repository
+	cfg   ReviewConfig
+	forge *forge.Forge // nil where there are only review branches
+	wake  chan struct{}
+	outgo chan struct{} // something is to be posted
+
+	looking sync.Mutex // held by the one look that may be under way
+
+	mu      sync.Mutex // guards what follows
+	running map[string]*planning
+	brought map[string]string // by commit of the branch: the pull request that it came from, "" is none
+	wg      sync.WaitGroup
+}
+
+// planning is one plan under way.
+type planning struct {
+	head, base string
+	cancel     context.CancelCauseFunc
+	done       chan struct{}
+}
+
+func (r *Runner) newReviewer(repo *repository) (*reviewer, error) {
+	cfg := repo.cfg.Review
+	if cfg.Forge == nil && len(cfg.Branches) == 0 {
+		return nil, nil
+	}
+	v := &reviewer{
+		r: r, repo: repo, cfg: cfg, wake: make(chan struct{}, 1), outgo: make(chan struct{}, 1),
+		running: map[string]*planning{}, brought: map[string]string{},
+	}
+	if cfg.Forge != nil {
+		var err error
+		if v.forge, err = forge.New(*cfg.Forge); err != nil {
+			return nil, fmt.Errorf("repository %s: %w", repo.cfg.Name, err)
+		}
+	}
+	return v, nil
+}
+
+// watch looks at the pull requests at the repository's pace, and at once when
+// something hints at news, until ctx ends. Plans under way end with it.
+func (v *reviewer) watch(ctx context.Context) {
+	log := v.r.opts.Log.With("repository", v.repo.cfg.Name)
+	trouble := 0
+	for ctx.Err() == nil {
+		err := v.look(ctx)
+		pause := jitter(v.repo.cfg.Poll)
+		var limit *forge.LimitError
+		switch {
+		case ctx.Err() != nil:
+		case err != nil:
+			if trouble++; trouble == 1 { // said once, until it is well again
+				log.Error("pull requests cannot be looked at; trying again until they can", "error", err)
+				v.r.emit(Event{Repository: v.repo.cfg.Name, Phase: PhasePoll, Text: err.Error()})
+			}
+			pause = max(pause, backoff(firstPause, lastPause, trouble))
+			if errors.As(err, &limit) {
+				pause = max(limit.Until.Sub(v.r.opts.Now()), pause)
+			}
+		case trouble > 0:
+			log.Info("pull requests can be looked at again", "tries", trouble)
+			trouble = 0
+		case v.unsettled():
+			pause = min(pause, sameSecond)
+		}
+		timer := time.NewTimer(pause)
+		select {
+		case <-ctx.Done():
+		case <-v.wake:
+		case <-timer.C:
+		}
+		timer.Stop()
+	}
+	v.wg.Wait()
+}
+
+// once looks at the pull requests, waits until what follows from it has been done, and
+// tells the forge of it: what a sync does.
+func (v *reviewer) once(ctx context.Context) error {
+	defer v.wg.Wait()
+	for range 10 { // what waits for a lock or an upstream may be free after the first round
+		if err := v.look(ctx); err != nil {
+			return err
+		}
+		busy, err := v.idle(ctx)
+		if err != nil {
+			return err
+		}
+		if err := v.drain(ctx); err != nil {
+			return err
+		}
+		if !busy {
+			return nil
+		}
+	}
+	return nil
+}
+
+// hint asks for a look now.
+func (v *reviewer) hint() {
+	if v == nil {
+		return
+	}
+	select {
+	case v.wake <- struct{}{}:
+	default: // one wish is enough
+	}
+}
+
+// look sees what is new of all pull requests, and starts what follows from it.
+func (v *reviewer) look(ctx context.Context) error {
+	v.looking.Lock()
+	defer v.looking.Unlock()
+	refs, err := v.repo.mirror.Refs(ctx)
+	if errors.Is(err, mirror.ErrEmpty) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("repository %s: %w", v.repo.cfg.Name, err)
+	}
+	open, err := v.openNow(ctx, refs)
+	if err != nil {
+		return err
+	}
+	known, err := v.r.pulls(v.repo.cfg.Name)
+	if err != nil {
+		return err
+	}
+	byID := map[string]*pull{}
+	for _, p := range known {
+		byID[p.ID] = p
+	}
+	var failed error
+	here := map[string]bool{}
+	for _, o := range open {
+		here[o.ID] = true
+		if err := v.notice(ctx, byID[o.ID], o); err != nil {
+			failed = errors.Join(failed, fmt.Errorf("%s: %w", o.ID, err))
+		}
+	}
+	for _, p := range known {
+		if here[p.ID] || p.Ended {
+			continue
+		}
+		if err := v.gone(ctx, p, refs.Head.Branch); err != nil {
+			failed = errors.Join(failed, fmt.Errorf("%s: %w", p.ID, err))
+		}
+	}
+	return errors.Join(failed, v.schedule(ctx, refs.Head))
+}
+
+// openNow lists what is open for review now, as pulls that only have Seen.
+func (v *reviewer) openNow(ctx context.Context, refs mirror.Refs) ([]*pull, error) {
+	var all []*pull
+	if v.forge != nil {
+		listed, err := v.forge.PullRequests(ctx)
+		if err != nil {
+			return nil, fmt.Errorf("list the pull requests: %w", err)
+		}
+		for _, pr := range listed {
+			if pr.Base == refs.Head.Branch {
+				all = append(all, &pull{Repository: v.repo.cfg.Name, ID: pullID(pr.Number), Seen: pr})
+			}
+		}
+	}
+	for ref, commit := range refs.All {
+		branch, ok := branchOf(ref)
+		if !ok || branch == refs.Head.Branch || !matches(v.cfg.Branches, branch) {
+			continue
+		}
+		all = append(all, &pull{Repository: v.repo.cfg.Name, ID: branchID(branch), Seen: forge.PullRequest{
+			Title: branch, State: forge.Open, Head: commit, HeadRef: branch, HeadGitRef: ref, Base: refs.Head.Branch,
+		}})
+	}
+	// Who came first is served first where they want the same locks.
+	slices.SortFunc(all, func(a, b *pull) int {
+		if n := a.number() - b.number(); n != 0 {
+			return n
+		}
+		return slices.Compare([]byte(a.ID), []byte(b.ID))
+	})
+	return all, nil
+}
+
+// branchID names a review branch: no pull request's name looks like it.
+func branchID(branch string) string { return "branch " + branch }
+
+func branchOf(ref string) (string, bool) {
+	const heads = "refs/heads/"
+	if len(ref) <= len(heads) || ref[:len(heads)] != heads {
+		return "", false
+	}
+	return ref[len(heads):], true
+}
+
+func matches(patterns []string, branch string) bool {
+	return slices.ContainsFunc(patterns, func(p string) bool {
+		ok, err := path.Match(p, branch)
+		return err == nil && ok
+	})
+}
+
+// sameSecond is how long a change may hide another one: forges tell of the time of
+// a change in whole seconds.
+const sameSecond = 2 * time.Second
+
+func (v *reviewer) unsettled() bool {
+	known, err := v.r.pulls(v.repo.cfg.Name)
+	return err == nil && slices.ContainsFunc(known, func(p *pull) bool { return !p.Fresh.IsZero() })
+}
+
+// notice takes in what is new of an open pull request.
+func (v *reviewer) notice(ctx context.Context, known, now *pull) error {
+	moment := v.r.opts.Now()
+	if known == nil {
+		now.Fresh = moment
+		if err := v.meet(ctx, now); err != nil {
+			return err
+		}
+		known = now
+	} else if !news(known.Seen, now.Seen) && known.Fresh.IsZero() && !known.Ended {
+		return nil
+	}
+	if v.forge != nil && now.number() > 0 {
+		if err := v.hearReviews(ctx, known.ID); err != nil {
+			return err
+		}
+	}
+	err := v.r.changePull(known.Repository, known.ID, func(tx *bbolt.Tx, p *pull) error {
+		if news(p.Seen, now.Seen) || p.Ended {
+			p.Fresh = moment
+		} else if moment.Sub(p.Fresh) >= sameSecond {
+			p.Fresh = time.Time{}
+		}
+		if p.Seen.Head != now.Seen.Head {
+			p.Again, p.Only, p.Merging, p.Differs = "", nil, "", nil
+		}
+		if p.Ended { // it was opened again
+			p.Ended, p.Plan, p.Applied = false, nil, ""
+		}
+		p.Seen = now.Seen
+		return nil
+	})
+	if err != nil || v.forge == nil || now.number() == 0 {
+		return err
+	}
+	return v.listen(ctx, known.ID)
+}
+
+// news tells whether anything of a pull request differs that matters.
+func news(a, b forge.PullRequest) bool {
+	return a.Head != b.Head || a.Base != b.Base || a.State != b.State || a.Draft != b.Draft || a.Fork != b.Fork ||
+		a.Title != b.Title || !a.Updated.Equal(b.Updated) || !slices.Equal(a.Labels, b.Labels)
+}
+
+// meet remembers a pull request that is seen for the first time. Where Mooring has
+// said something in it before, its journal was lost since: what people asked for then
+// is not done a second time.
+func (v *reviewer) meet(ctx context.Context, p *pull) error {
+	if n := p.number(); v.forge != nil && n > 0 {
+		comments, err := v.forge.Comments(ctx, n, 0)
+		if err != nil {
+			return fmt.Errorf("read its comments: %w", err)
+		}
+		self, err := v.forge.Self(ctx)
+		if err != nil {
+			return fmt.Errorf("ask who I am: %w", err)
+		}
+		if id := ownReport(comments, self, v.marker(p)); id != 0 {
+			p.Report, p.Heard = id, comments[len(comments)-1].ID
+		}
+	}
+	return v.r.journal.update(func(tx *bbolt.Tx) error { return putPull(tx, p) })
+}
+
+// gone takes in that a pull request is no longer among the open ones.
+func (v *reviewer) gone(ctx context.Context, p *pull, branch string) error {
+	now := p.Seen
+	if n := p.number(); n == 0 {
+		now.State = forge.Closed
+	} else {
+		got, err := v.forge.PullRequest(ctx, n)
+		switch {
+		case errors.Is(err, forge.ErrNotFound):
+			now.State = forge.Closed // it was deleted
+		case err != nil:
+			return err
+		case got.State == forge.Open && got.Base == branch:
+			return nil // it was opened while the list was read: the next look sees it
+		default:
+			now = got
+		}
+		if now.State == forge.Merged {
+			if err := v.hearReviews(ctx, p.ID); err != nil { // a yes may be younger than the last look
+				return err
+			}
+		}
+	}
+	return v.end(p.ID, now)
+}
