@@ -44,7 +44,7 @@ func (r *Runner) Diff(run, unit string) (io.ReadCloser, error) {
 	if _, err := runKey(run); err != nil {
 		return nil, err
 	}
-	f, err := os.Open(diffFile(filepath.Join(r.opts.DataDir, "runs", run, fileName(unit)+".log")))
+	f, err := os.Open(besideLog(filepath.Join(r.opts.DataDir, "runs", run, fileName(unit)+".log"), diffSuffix))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("plan of %s in %s: %w", unit, run, ErrNoLog)
 	}

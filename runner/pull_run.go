@@ -325,7 +325,7 @@ func (x *reviewRun) workspace(ctx context.Context, t task) (o outcome, v *review
 		return o, nil, err
 	}
 	v.Digest = p.Digest
-	return o, v, x.r.keepDiff(x.run.ID, t.unit.ID, hide.Text(comment.Diff(p.JSON)))
+	return o, v, x.r.keepText(x.run.ID, t.unit.ID, diffSuffix, hide.Text(comment.Diff(p.JSON)))
 }
 
 // manifests compares a manifest set with its cluster, as it will be once the plans of
@@ -468,24 +468,31 @@ func (r *Runner) planContent(plan *tfjson.Plan) string {
 // diffLimitOnDisk bounds the readable diff that is kept of a unit, in bytes.
 const diffLimitOnDisk = 16 << 20
 
-// keepDiff keeps the readable form of a unit's plan beside its log. Secrets are
-// taken out by the caller.
-func (r *Runner) keepDiff(run, unit, text string) error {
+// What is kept of a unit's plan beside its log: its readable form, and what differs in
+// it from the plan that was reviewed.
+const (
+	diffSuffix       = ".diff"
+	differenceSuffix = ".difference"
+)
+
+// keepText keeps a text about a unit's plan beside its log. Secrets are taken out by
+// the caller.
+func (r *Runner) keepText(run, unit, suffix, text string) error {
 	log, err := r.logFile(run, unit)
 	if err != nil {
 		return err
 	}
 	if len(text) > diffLimitOnDisk {
-		text = text[:diffLimitOnDisk] + "\n(cut: it is longer than 16 MiB)\n"
+		text = strings.ToValidUTF8(text[:diffLimitOnDisk], "") + "\n(cut: it is longer than 16 MiB)\n"
 	}
-	return os.WriteFile(diffFile(log), []byte(text), 0o600)
+	return os.WriteFile(besideLog(log, suffix), []byte(text), 0o600)
 }
 
-func diffFile(log string) string { return log[:len(log)-len(filepath.Ext(log))] + ".diff" }
+func besideLog(log, suffix string) string { return strings.TrimSuffix(log, ".log") + suffix }
 
-// diffOf reads it; "" where there is none.
-func (r *Runner) diffOf(run, unit string) string {
-	text, _ := os.ReadFile(diffFile(filepath.Join(r.opts.DataDir, "runs", run, fileName(unit)+".log")))
+// planText reads it; "" where there is none.
+func (r *Runner) planText(run, unit, suffix string) string {
+	text, _ := os.ReadFile(besideLog(filepath.Join(r.opts.DataDir, "runs", run, fileName(unit)+".log"), suffix))
 	return string(text)
 }
 

@@ -329,7 +329,7 @@ func (v *reviewer) unitOf(run string, u UnitResult, texts bool) comment.Unit {
 	if !texts {
 		return c
 	}
-	c.Diff = v.r.diffOf(run, u.ID)
+	c.Diff, c.Difference = v.r.planText(run, u.ID, diffSuffix), v.r.planText(run, u.ID, differenceSuffix)
 	if c.Diff != "" || u.Error != "" {
 		c.Text = v.r.logText(run, u.ID, textLimit)
 	}

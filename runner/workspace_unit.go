@@ -1,6 +1,7 @@
 package runner
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -343,10 +344,13 @@ func (w *workspaceRun) showReviewers(p *terraform.Plan) error {
 	if w.t.brought == "" || !p.Changes {
 		return nil
 	}
-	text := comment.Diff(p.JSON)
-	if _, settled := w.againstReview(p); settled && w.x.r.planContent(p.JSON) != w.t.reviewed.Content {
-		was := w.x.r.diffOf(w.t.reviewed.Run, w.t.unit.ID)
-		text = "What differs from the plan that was reviewed:\n\n" + comment.Between(was, text) + "\n\nThe plan as it is now:\n\n" + text
+	text := w.hide.Text(comment.Diff(p.JSON))
+	if why, _ := w.againstReview(p); why != "" {
+		was := w.x.r.planText(w.t.reviewed.Run, w.t.unit.ID, diffSuffix)
+		between := cmp.Or(comment.Between(was, text), "They differ only in what is not shown: secrets, or values that are too long.\n")
+		if err := w.x.r.keepText(w.x.run.ID, w.t.unit.ID, differenceSuffix, between); err != nil {
+			return err
+		}
 	}
-	return w.x.r.keepDiff(w.x.run.ID, w.t.unit.ID, w.hide.Text(text))
+	return w.x.r.keepText(w.x.run.ID, w.t.unit.ID, diffSuffix, text)
 }

@@ -152,6 +152,9 @@ func (f *fakeGitHub) pull(p *fakePull, whole bool) map[string]any {
 	if p.forkGone {
 		head = nil
 	}
+	if p.elsewhere {
+		here = map[string]any{"id": 6, "full_name": "upstream/infra"}
+	}
 	labels := []any{}
 	for _, l := range p.labels {
 		labels = append(labels, map[string]any{"id": 1, "name": l})

@@ -56,6 +56,7 @@ type fakePull struct {
 	head, ref      string
 	base           string
 	fork, forkGone bool
+	elsewhere      bool // it is of the repository that this one was forked from
 	draft          bool
 	labels         []string
 	state          State

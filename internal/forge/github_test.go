@@ -160,13 +160,16 @@ func TestGitHubReviewsOfBefore(t *testing.T) {
 
 func TestGitHubBrought(t *testing.T) {
 	f, forge := openFakeGitHub(t)
-	var merged, squashed, rebased *fakePull
+	var merged, squashed, rebased, upstream *fakePull
 	f.locked(func() {
 		ada := f.user("ada", Write)
 		merged, squashed, rebased = f.open(ada, 2), f.open(ada, 2), f.open(ada, 3)
 		f.merge(merged, "merge")
 		f.merge(squashed, "squash")
 		f.merge(rebased, "rebase")
+		upstream = f.open(ada, 1)
+		upstream.elsewhere = true
+		f.merge(upstream, "merge")
 	})
 	for what, c := range map[string]struct {
 		commit string
@@ -180,6 +183,7 @@ func TestGitHubBrought(t *testing.T) {
 		"the first that was rebased": {rebased.brought[0], rebased.number},
 		"the last that was rebased":  {rebased.brought[2], rebased.number},
 		"a commit before its rebase": {rebased.commits[0], 0},
+		"a merge elsewhere":          {upstream.brought[1], 0},
 	} {
 		pr, ok, err := forge.Brought(t.Context(), c.commit)
 		if err != nil || ok != (c.want != 0) || pr.Number != c.want {
