@@ -1,100 +1,135 @@
-package forge
+package mirror
 
 import (
-	"cmp"
 	"context"
 	"slices"
-	"time"
 
-	gitlab "gitlab.com/gitlab-org/api/client-go/v2"
+	"github.com/go-git/go-git/v5/plumbing"
 )
 
-// reviews are GitLab's approvals and requests for changes. It ties none to a
-// commit, but dates them and the versions of the merge request: what somebody said
-// is of the version that was the newest then. Who takes an approval back is off the
-// list, so nothing is ever Dismissed.
-func (g *gitLab) reviews(ctx context.Context, number int) ([]Review, error) {
-	given, _, err := g.client.MergeRequestApprovals.GetConfiguration(g.project, int64(number), gitlab.WithContext(ctx))
-	if err != nil {
-		return nil, err
+// renameDoubts finds the paths of a merge without conflicts that Git, for which
+// a file that went and one like it that came are a rename, may call a conflict:
+// a file that both sides removed and one of them renamed, and a directory that
+// one side renamed while the other added to it. It looks only where a merge has
+// such a path, and believes in more renames than Git: of several files alike Git
+// takes the best, and this any.
+type renameDoubts struct {
+	ctx   context.Context
+	merge *treeMerge
+	blobs interface {
+		size(id) (int64, error)
+		raw(plumbing.ObjectType, id) ([]byte, error)
 	}
-	reviewers, _, err := g.client.MergeRequests.GetMergeRequestReviewers(g.project, int64(number), gitlab.WithContext(ctx))
-	if err != nil {
-		return nil, err
-	}
-	var all []Review
-	for _, a := range given.ApprovedBy {
-		if a.User != nil {
-			all = append(all, Review{By: User{ID: a.User.ID, Login: a.User.Username}, Verdict: Approved, At: at(a.ApprovedAt)})
-		}
-	}
-	// Last, so that the stricter counts where somebody is said to have done both.
-	for _, r := range reviewers {
-		if r.User != nil && r.State == "requested_changes" {
-			all = append(all, Review{By: User{ID: r.User.ID, Login: r.User.Username}, Verdict: ChangesRequested})
-		}
-	}
-	all = slices.DeleteFunc(all, func(r Review) bool { return r.By.ID == 0 })
-	if len(all) == 0 {
-		return nil, nil
-	}
-	if err := g.date(ctx, number, all); err != nil {
-		return nil, err
-	}
-	return all, g.bind(ctx, number, all)
 }
 
-// date finds times in what GitLab noted itself: a list of approvals has them since
-// 18.0 only, and that of reviewers never.
-func (g *gitLab) date(ctx context.Context, number int, reviews []Review) error {
-	if !slices.ContainsFunc(reviews, func(r Review) bool { return r.At.IsZero() }) {
-		return nil
-	}
-	notes, err := g.notes(ctx, number)
-	if err != nil {
+// leaf is a file, symlink or submodule with its full path.
+type leaf struct {
+	path string
+	entry
+}
+
+// run appends to the conflicts of the merge.
+func (d *renameDoubts) run(bases []id, ours, theirs id) error {
+	gone, err := d.goneFromBoth()
+	if err != nil || len(gone) == 0 && len(d.merge.grown) == 0 {
 		return err
 	}
-	for i, r := range reviews {
-		if !r.At.IsZero() {
-			continue
+	var added [2][]leaf
+	for s, root := range [2]id{ours, theirs} {
+		if added[s], err = d.addedSince(bases, root); err != nil {
+			return err
 		}
-		words := map[Verdict]string{Approved: "approved this merge request", ChangesRequested: "requested changes"}[r.Verdict]
-		for _, n := range notes { // the last counts
-			if n.System && n.Author.ID == r.By.ID && n.Body == words {
-				reviews[i].At = at(n.CreatedAt)
+	}
+	for s := range added {
+		alike, err := d.alike(gone, without(added[s], added[1-s]))
+		if err != nil {
+			return err
+		}
+		for _, l := range alike {
+			d.merge.conflicts = append(d.merge.conflicts, l.path)
+		}
+	}
+	for _, g := range d.merge.grown {
+		var had []leaf
+		for _, b := range g.bases {
+			if b.kind == 0 {
+				continue
+			}
+			if had, err = d.leaves(had, g.path, b, entry{}); err != nil {
+				return err
+			}
+		}
+		alike, err := d.alike(had, added[g.gone])
+		if err != nil {
+			return err
+		}
+		if len(alike) > 0 {
+			d.merge.conflicts = append(d.merge.conflicts, g.path)
+		}
+	}
+	return nil
+}
+
+// goneFromBoth lists what a base has and neither side.
+func (d *renameDoubts) goneFromBoth() (gone []leaf, err error) {
+	for _, a := range d.merge.alike {
+		for _, b := range a.bases {
+			if b.kind == 0 || b == a.now {
+				continue
+			}
+			if gone, err = d.leaves(gone, a.path, b, a.now); err != nil {
+				return nil, err
 			}
 		}
 	}
-	return nil
+	return gone, nil
 }
 
-// bind gives reviews the head they were of. It leaves Commit empty where there is
-// no time, or none after the first version.
-func (g *gitLab) bind(ctx context.Context, number int, reviews []Review) error {
-	opts := &gitlab.GetMergeRequestDiffVersionsOptions{ListOptions: gitlab.ListOptions{PerPage: perPage}}
-	versions, err := gitlab.ScanAndCollect(func(next gitlab.PaginationOptionFunc) ([]*gitlab.MergeRequestDiffVersion, *gitlab.Response, error) {
-		return g.client.MergeRequests.GetMergeRequestDiffVersions(g.project, int64(number), opts, gitlab.WithContext(ctx), next)
-	})
-	if err != nil {
-		return err
+// leaves appends what is at path, a file or a directory, in from and not in to.
+func (d *renameDoubts) leaves(list []leaf, path string, from, to entry) ([]leaf, error) {
+	if from.kind != kindTree {
+		if to.kind == 0 {
+			list = append(list, leaf{path, from})
+		}
+		return list, nil
 	}
-	slices.SortFunc(versions, func(a, b *gitlab.MergeRequestDiffVersion) int { return cmp.Compare(b.ID, a.ID) })
-	for i := range reviews {
-		reviews[i].Commit = headAt(versions, reviews[i].At)
-	}
-	return nil
+	diff := treeDiff{read: d.read, emit: func(c change) error {
+		if c.to.kind == 0 {
+			list = append(list, leaf{c.path, c.from})
+		}
+		return nil
+	}}
+	return list, diff.dirs(path+"/", from.id, to.id, 0)
 }
 
-// headAt is the head of the newest version that was there before a time. One made
-// at that very moment is not what somebody had read.
-func headAt(newestFirst []*gitlab.MergeRequestDiffVersion, t time.Time) string {
-	for _, v := range newestFirst {
-		if v.CreatedAt == nil {
-			return "" // its age is not known, and so not what was the newest
-		}
-		if v.CreatedAt.Before(t) {
-			return v.HeadCommitSHA
+// addedSince lists what root has and some base has not.
+func (d *renameDoubts) addedSince(bases []id, root id) (added []leaf, err error) {
+	for _, b := range bases {
+		diff := treeDiff{read: d.read, emit: func(c change) error {
+			if c.from.kind == 0 {
+				added = append(added, leaf{c.path, c.to})
+			}
+			return nil
+		}}
+		if err := diff.run(b, root); err != nil {
+			return nil, err
 		}
 	}
-	return ""
+	return added, nil
+}
+
+func (d *renameDoubts) read(h id) ([]entry, error) {
+	if err := d.ctx.Err(); err != nil {
+		return nil, err
+	}
+	return d.merge.read(h)
+}
+
+// without returns the leaves of list that other does not have in the same way.
+func without(list, other []leaf) []leaf {
+	theirs := map[leaf]bool{}
+	for _, l := range other {
+		theirs[l] = true
+	}
+	return slices.DeleteFunc(slices.Clone(list), func(l leaf) bool { return theirs[l] })
 }
