@@ -2,7 +2,8 @@
 // Mooring needs of it, without ever starting git.
 //
 // A Remote says where the repository lives. A Mirror is its copy on disk:
-// Poll asks the remote where the branch stands, Fetch brings a commit home. A
+// Poll asks the remote where the branch stands, Refs where all do, Fetch brings a
+// commit home. Merge says what the merge of two would give, file by file. A
 // Tree reads the files of a commit straight from the mirror. A Checkout is the
 // same files as a read-only directory, one a commit, shared by all who ask for
 // it and removed when the last of them lets go.

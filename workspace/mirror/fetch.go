@@ -10,10 +10,10 @@ import (
 
 // Fetch brings a commit, with its whole history, into the mirror: one on which
 // any ref of the remote stands (a branch, a pull request's head), or one that the
-// watched branch contains. Nothing is
-// done, and nothing asked, when it is there already. Only what the mirror
-// lacks is transferred, for this commit alone and no other ref. What was
-// fetched before stays readable, also after a force push.
+// watched branch contains. Nothing is done, and nothing asked, when it is there
+// already, or was made by Merge. Only what the mirror lacks is transferred, for
+// this commit alone and no other ref. What was fetched before stays readable,
+// also after a force push.
 //
 // Errors are *RemoteError as for Poll; ErrGone when the remote has moved on
 // and no longer offers the commit.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -118,6 +119,9 @@ func TestForgetAMerge(t *testing.T) {
 	if got := onDisk(t, held.Dir)["net/vars.tf"]; got != "-r--r--r-- 2" {
 		t.Errorf("a checkout that is held: %q", got)
 	}
+	if _, err := m.Tree(ours); err != nil { // not to read the next from memory
+		t.Fatal(err)
+	}
 	if _, err := m.Tree(other); err != nil {
 		t.Errorf("the other merge: %v", err)
 	}
@@ -146,7 +150,12 @@ func TestForgetAMerge(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	m.DropCaches()
+	if out, err := (githttp.Git{Dir: filepath.Join(m.Dir(), "git")}).Run(t.Context(), "fsck", "--full", "--strict", real, ours, theirs); err != nil {
+		t.Errorf("what was fetched: %v\n%s", err, out)
+	}
+	if _, err := m.Tree(ours); err != nil { // not to read the next from memory
+		t.Fatal(err)
+	}
 	if got := onDisk(t, checkout(t, m, real).Dir)["net/vars.tf"]; got != "-r--r--r-- 2" {
 		t.Errorf("the real merge: %q", got)
 	}
@@ -282,9 +291,10 @@ func TestMergesAfterACrash(t *testing.T) {
 func TestKilledWhileMerging(t *testing.T) {
 	if dir := os.Getenv("MERGE_KILLED_DIR"); dir != "" {
 		m := openIn(t, dir, mirror.Remote{URL: os.Getenv("MERGE_KILLED_URL")})
-		fmt.Println("ready")
 		for {
+			fmt.Print(".")
 			commit := merge(t, m, os.Getenv("MERGE_KILLED_BASE"), os.Getenv("MERGE_KILLED_HEAD"))
+			fmt.Print(".")
 			if err := m.Forget(commit); err != nil {
 				t.Fatal(err)
 			}
@@ -310,10 +320,9 @@ func TestKilledWhileMerging(t *testing.T) {
 		if err := cmd.Start(); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := out.Read(make([]byte, 16)); err != nil {
+		if _, err := io.ReadFull(out, make([]byte, i+1)); err != nil { // it goes on while we come to kill it
 			t.Fatal(err)
 		}
-		<-time.After(time.Duration(i) * 1700 * time.Microsecond) // not to wait for anything: to be killed somewhere else each time
 		_ = cmd.Process.Kill()
 		_ = cmd.Wait() // killed
 		m = openIn(t, dir, mirror.Remote{URL: repo.Dir})
