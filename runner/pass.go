@@ -171,7 +171,9 @@ func (p *pass) finish() error {
 		return nil
 	}
 	p.last = repositoryMemory{Head: p.head}
-	return p.r.journal.update(func(tx *bbolt.Tx) error { return putRepository(tx, p.repo.cfg.Name, p.last) })
+	return p.r.journal.update(func(tx *bbolt.Tx) error {
+		return errors.Join(putRepository(tx, p.repo.cfg.Name, p.last), p.dropTaken(tx))
+	})
 }
 
 // broken records a commit whose configuration cannot be read: a failed run

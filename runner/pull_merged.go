@@ -371,3 +371,59 @@ func (r *Runner) tellPulls(tx *bbolt.Tx, repo *repository, run *Run) error {
 	}
 	return nil
 }
+
+// dropTaken forgets the reviewed plans of merged pull requests that the head holds, but
+// for those of units that have yet to be taken.
+func (p *pass) dropTaken(tx *bbolt.Tx) error {
+	if p.repo.reviews == nil {
+		return nil
+	}
+	all, err := pulls(tx, p.repo.cfg.Name)
+	if err != nil {
+		return err
+	}
+	for _, pr := range all {
+		if !pr.Ended || pr.Seen.State != forge.Merged {
+			continue
+		}
+		if here, err := p.repo.mirror.IsAncestor(pr.Seen.MergeCommit, p.head); err != nil || !here {
+			continue // it is the next head's to take
+		}
+		err := dropReviewed(tx, pr.Repository, pr.ID, func(v *reviewed) bool {
+			m := p.known[v.Unit]
+			return m != nil && m.Taken != nil && retryable(m.Taken.Status) && !m.Taken.Began
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// mostEnded is how many pull requests that have ended a repository remembers: who opens
+// an older one again is met for the first time.
+const mostEnded = 1000
+
+// forgetEnded forgets the oldest pull requests that have ended.
+func forgetEnded(tx *bbolt.Tx, repository string) error {
+	all, err := pulls(tx, repository)
+	if err != nil {
+		return err
+	}
+	var ended []*pull
+	for _, p := range all {
+		if p.Ended {
+			ended = append(ended, p)
+		}
+	}
+	slices.SortFunc(ended, func(a, b *pull) int { return b.Seen.Updated.Compare(a.Seen.Updated) })
+	for i, p := range ended {
+		if i < mostEnded {
+			continue
+		}
+		if err := errors.Join(dropReviewed(tx, repository, p.ID, nil), tx.Bucket(pullsBucket).Delete(unitKey(repository, p.ID))); err != nil {
+			return err
+		}
+	}
+	return nil
+}
