@@ -39,7 +39,7 @@ func (p *pass) originOf(ctx context.Context, ids []string, gone []removal) (*ori
 	if err != nil {
 		return nil, err
 	}
-	from, err := v.attribute(ctx, chain)
+	from, err := v.attribute(ctx, p.name, chain)
 	if err != nil {
 		return nil, fmt.Errorf("ask which pull requests brought %s: %w", short(p.head), err)
 	}
@@ -109,7 +109,7 @@ func (p *pass) chain(oldest map[string]string) (all []string, met map[string]boo
 // attribute finds the pull request of each commit of a chain, newest first. A forge
 // knows of a rebase only where it ends: the commits before it count to it back to the
 // one from which merging its head gives the same files.
-func (v *reviewer) attribute(ctx context.Context, chain []string) (map[string]string, error) {
+func (v *reviewer) attribute(ctx context.Context, branch string, chain []string) (map[string]string, error) {
 	from := map[string]string{}
 	for i := 0; i < len(chain); i++ {
 		c := chain[i]
@@ -124,7 +124,7 @@ func (v *reviewer) attribute(ctx context.Context, chain []string) (map[string]st
 			if err != nil {
 				return nil, err
 			}
-			if found {
+			if found && pr.Base == branch { // one that went to another branch brought nothing to this one
 				if id, err = v.merged(ctx, pr); err != nil {
 					return nil, err
 				}
