@@ -92,8 +92,8 @@ func (x *reviewRun) finish(ctx context.Context, took float64) error {
 		}
 		p.Plan.Done = true
 		p.Plan.Content = x.contents(all)
-		if x.run.Cancelled != "" {
-			p.Stop = p.Plan.Head // until somebody asks again
+		if cancelledBy(ctx) != "" {
+			p.Stop = p.Plan.Head // until somebody asks again; what overtook a plan makes its own
 		}
 		return x.v.announce(tx, p)
 	})

@@ -198,6 +198,9 @@ func (v *reviewer) end(id string, now forge.PullRequest) error {
 	v.stop(id, "the pull request is "+string(now.State))
 	err := v.r.changePull(v.repo.cfg.Name, id, func(tx *bbolt.Tx, p *pull) error {
 		p.Seen, p.Ended, p.Again, p.Queued, p.Waits = now, true, "", 0, nil
+		if err := forgetEnded(tx, p.Repository); err != nil {
+			return err
+		}
 		if err := releasePull(tx, p); err != nil {
 			return err
 		}
