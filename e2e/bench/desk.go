@@ -84,6 +84,18 @@ repository "infra" {
 	})
 }
 
+// quiet waits until Mooring has asked the forge nothing for a while, and forgets what was.
+func (d *desk) quiet() {
+	for {
+		d.api.forget()
+		time.Sleep(300 * time.Millisecond)
+		if requests, _ := d.api.now(); len(requests) == 0 {
+			d.hooks.forget()
+			return
+		}
+	}
+}
+
 // files is the next version of some workspaces.
 func (d *desk) files(which []int) map[string]string {
 	d.version++
@@ -105,8 +117,7 @@ type proposed struct {
 func (d *desk) propose(which []int) proposed {
 	p := proposed{branch: fmt.Sprintf("topic-%d", d.version)}
 	p.head = d.repo.Push(d.author, p.branch, "Change", d.files(which))
-	d.hooks.forget()
-	d.api.forget()
+	d.quiet()
 	p.Pull = d.repo.Open(d.author, p.branch, gitea.Branch, "Change")
 	p.took = d.report(p.head, "opened", len(which))
 	return p
@@ -114,8 +125,7 @@ func (d *desk) propose(which []int) proposed {
 
 // push adds a commit to a pull request, and waits for the report of it.
 func (d *desk) push(p proposed, which []int) time.Duration {
-	d.hooks.forget()
-	d.api.forget()
+	d.quiet()
 	head := d.repo.Push(d.author, p.branch, "Change again", d.files(which))
 	return d.report(head, "synchronized", len(which))
 }
@@ -135,8 +145,8 @@ func (d *desk) report(head, action string, units int) time.Duration {
 	}
 	requests, _ := d.api.now()
 	from := began.came
-	if first := requests[0].came; first.Before(from) {
-		from = first // it looked by itself before the webhook was there, which counts against it
+	if look := lookThatFound(head, requests); look.Before(from) {
+		from = look
 	}
 	if os.Getenv("BENCH_REQUESTS") != "" {
 		for _, p := range requests {
@@ -144,6 +154,21 @@ func (d *desk) report(head, action string, units int) time.Duration {
 		}
 	}
 	return posted.done.Sub(from)
+}
+
+// lookThatFound is when Mooring began the look after which it first named a head. It may look by itself before a webhook
+// arrives, which counts against it.
+func lookThatFound(head string, requests []passed) time.Time {
+	var look time.Time
+	for _, p := range requests {
+		if strings.HasSuffix(p.path, "/statuses/"+head) || strings.Contains(p.body, head[:7]) {
+			break
+		}
+		if p.method == http.MethodGet && strings.HasSuffix(p.path, "/pulls") {
+			look = p.came
+		}
+	}
+	return look
 }
 
 // close closes a pull request and waits until Mooring has settled it.

@@ -35,6 +35,9 @@ func (b *bench) reviews(ctx context.Context) error {
 	if os.Getenv("BENCH_PART") == "1" {
 		return b.atDesk(ctx, running, 1, builtIn, one)
 	}
+	if os.Getenv("BENCH_PART") == "20" {
+		return b.atDesk(ctx, running, 20, builtIn, many("review of 20 workspaces", 1.3, b.rounds))
+	}
 	if os.Getenv("BENCH_PART") == "50" {
 		return b.atDesk(ctx, running, 50, builtIn, func(d *desk) { d.secondPushes("a second push", all(50)) })
 	}
