@@ -21,6 +21,7 @@ type pass struct {
 	repo  *repository
 	mode  mode
 	head  string
+	name  string // of the branch
 	moved bool
 	last  repositoryMemory
 	known map[string]*memory
@@ -60,7 +61,7 @@ func (r *Runner) take(ctx context.Context, repo *repository, m mode) ([]string, 
 	if len(followed) > 0 && m == polled {
 		m = retried // what waited for what was followed can be taken now
 	}
-	p := &pass{r: r, repo: repo, mode: m, head: head.Commit, made: followed, done: map[string]bool{}}
+	p := &pass{r: r, repo: repo, mode: m, head: head.Commit, name: head.Branch, made: followed, done: map[string]bool{}}
 	var decided bool
 	err = r.journal.view(func(tx *bbolt.Tx) error {
 		if p.last, err = getRepository(tx, repo.cfg.Name); err != nil {

@@ -35,16 +35,18 @@ func (p *pass) originOf(ctx context.Context, ids []string, gone []removal) (*ori
 	for _, rm := range gone {
 		oldest[rm.unit.ID] = p.since(rm.unit.ID)
 	}
-	chain, err := p.chain(oldest)
+	chain, met, err := p.chain(oldest)
 	if err != nil {
 		return nil, err
 	}
-	from, err := v.attribute(ctx, chain)
+	from, err := v.attribute(ctx, p.name, chain)
 	if err != nil {
 		return nil, fmt.Errorf("ask which pull requests brought %s: %w", short(p.head), err)
 	}
 	for unit, since := range oldest {
-		o.of[unit] = p.broughtBy(ctx, unit, since, chain, from)
+		if met[since] { // else there may be more than was looked at
+			o.of[unit] = p.broughtBy(ctx, unit, since, chain, from)
+		}
 	}
 	for i := len(chain) - 1; i >= 0; i-- {
 		if id := from[chain[i]]; id != "" && !slices.Contains(o.pulls, id) {
@@ -76,35 +78,38 @@ func (p *pass) since(id string) string {
 const mostCommits = 100
 
 // chain lists the commits that became the branch's head one after another, newest
-// first, back to the oldest of those given.
-func (p *pass) chain(oldest map[string]string) ([]string, error) {
+// first, back to the oldest of those given. met are those of them that it came to.
+func (p *pass) chain(oldest map[string]string) (all []string, met map[string]bool, err error) {
+	met = map[string]bool{}
 	stop := map[string]bool{}
 	for _, c := range oldest {
 		stop[c] = true
 	}
-	var all []string
 	for c := p.head; len(all) < mostCommits && len(stop) > 0; {
-		delete(stop, c)
+		if stop[c] {
+			met[c] = true
+			delete(stop, c)
+		}
 		if len(stop) == 0 {
 			break
 		}
 		all = append(all, c)
 		commit, err := p.repo.mirror.Commit(c)
 		if err != nil {
-			return nil, fmt.Errorf("read the history of the branch: %w", err)
+			return nil, nil, fmt.Errorf("read the history of the branch: %w", err)
 		}
 		if len(commit.Parents) == 0 {
 			break
 		}
 		c = commit.Parents[0]
 	}
-	return all, nil
+	return all, met, nil
 }
 
 // attribute finds the pull request of each commit of a chain, newest first. A forge
 // knows of a rebase only where it ends: the commits before it count to it back to the
 // one from which merging its head gives the same files.
-func (v *reviewer) attribute(ctx context.Context, chain []string) (map[string]string, error) {
+func (v *reviewer) attribute(ctx context.Context, branch string, chain []string) (map[string]string, error) {
 	from := map[string]string{}
 	for i := 0; i < len(chain); i++ {
 		c := chain[i]
@@ -119,7 +124,7 @@ func (v *reviewer) attribute(ctx context.Context, chain []string) (map[string]st
 			if err != nil {
 				return nil, err
 			}
-			if found {
+			if found && pr.Base == branch { // one that went to another branch brought nothing to this one
 				if id, err = v.merged(ctx, pr); err != nil {
 					return nil, err
 				}
@@ -204,9 +209,6 @@ func (p *pass) broughtBy(ctx context.Context, unit, since string, chain []string
 		if by == "" {
 			by = from[c]
 		}
-	}
-	if len(chain) == mostCommits || since == "" {
-		return "" // there may be more, and nobody has looked at it
 	}
 	return by
 }
@@ -384,6 +386,9 @@ func (p *pass) dropTaken(tx *bbolt.Tx) error {
 	}
 	for _, pr := range all {
 		if !pr.Ended || pr.Seen.State != forge.Merged {
+			continue
+		}
+		if left, err := reviewedPlans(tx, pr.Repository, pr.ID); err != nil || len(left) == 0 {
 			continue
 		}
 		if here, err := p.repo.mirror.IsAncestor(pr.Seen.MergeCommit, p.head); err != nil || !here {
