@@ -148,11 +148,6 @@ func (d *desk) report(head, action string, units int) time.Duration {
 	if look := lookThatFound(head, requests); look.Before(from) {
 		from = look
 	}
-	if os.Getenv("BENCH_REQUESTS") != "" {
-		for _, p := range requests {
-			fmt.Fprintf(os.Stderr, "  %6.0f ms %6.0f ms %s %s\n", float64(p.came.Sub(from).Microseconds())/1000, float64(p.done.Sub(p.came).Microseconds())/1000, p.method, p.path)
-		}
-	}
 	return posted.done.Sub(from)
 }
 

@@ -32,19 +32,10 @@ func (b *bench) reviews(ctx context.Context) error {
 			b.figures = append(b.figures, figure{name: title, mooring: both(ours), bare: both(theirs), result: median(ours).Seconds() / median(theirs).Seconds(), bar: bar, unit: "×"})
 		}
 	}
-	if os.Getenv("BENCH_PART") == "1" {
-		return b.atDesk(ctx, running, 1, builtIn, one)
-	}
-	if os.Getenv("BENCH_PART") == "20" {
-		return b.atDesk(ctx, running, 20, builtIn, many("review of 20 workspaces", 1.3, b.rounds))
-	}
-	if os.Getenv("BENCH_PART") == "50" {
-		return b.atDesk(ctx, running, 50, builtIn, func(d *desk) { d.secondPushes("a second push", all(50)) })
-	}
 	if err := b.atDesk(ctx, running, 1, builtIn, one); err != nil {
 		return err
 	}
-	if err := b.atDesk(ctx, running, 20, builtIn, many("review of 20 workspaces", 1.3, b.rounds)); err != nil {
+	if err := b.atDesk(ctx, running, 20, builtIn, many("review of 20 workspaces", 1.3, max(b.rounds, 5))); err != nil {
 		return err
 	}
 	if err := b.atDesk(ctx, running, 50, builtIn, func(d *desk) {
