@@ -294,8 +294,9 @@ func (x *reviewRun) workspace(ctx context.Context, t task) (o outcome, v *review
 	describe(&o.UnitResult, p)
 	o.Notes = append(o.Notes, s.Notes()...)
 	now := stateMemory{Identity: t.unit.StateIdentity(), Lineage: p.State.Lineage, Serial: p.State.Serial, Resources: p.State.Resources}
-	if d := discontinuity(x.recall(t.unit.ID).State, now); d != "" {
-		o.Notes = append(o.Notes, d+": after the merge it waits for a person")
+	broken := discontinuity(x.recall(t.unit.ID).State, now)
+	if broken != "" {
+		o.Notes = append(o.Notes, broken+": after the merge it waits for a person")
 	}
 	outs := make(map[string]workspace.Output, len(p.State.Outputs))
 	for name, out := range p.State.Outputs {
@@ -313,6 +314,11 @@ func (x *reviewRun) workspace(ctx context.Context, t task) (o outcome, v *review
 	level, _ := policies.Within(x.repo.cfg.AutoApply, policies.Level(t.unit.AutoApply))
 	if d := policies.Gate(level, p.JSON); !d.Allowed {
 		v.Needs = strings.Join(d.Reasons, ", ")
+	} else if t.removal {
+		v.Needs = "destroys what it made"
+	}
+	if broken != "" {
+		v.Needs = joined(v.Needs, broken)
 	}
 	if v.Volatile, err = s.Generated(); err != nil {
 		return o, nil, err
