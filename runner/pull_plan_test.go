@@ -7,6 +7,11 @@ import (
 	"strings"
 	"testing"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/client-go/dynamic"
+
 	"github.com/mooring-iac/mooring/e2e/githttp"
 )
 
@@ -17,11 +22,11 @@ func layered() map[string]string {
 workspace "a" { dir = "a" }
 workspace "b" {
   dir    = "b"
-  inputs = { up = workspace.a.outputs.name }
+  variables = { up = workspace.a.outputs.name }
 }
 workspace "c" {
   dir    = "c"
-  inputs = { up = workspace.b.outputs.out }
+  variables = { up = workspace.b.outputs.out }
 }
 workspace "far" { dir = "far" }
 workspace "reader" { dir = "reader" }
@@ -43,33 +48,35 @@ data "terraform_remote_state" "a" {
   config  = { path = "../a/terraform.tfstate" }
 }
 ` + module("data.terraform_remote_state.a.outputs.name"),
-		"k8s/apps/map.yaml": "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: map, namespace: default}\ndata: {id: \"${id}\"}\n",
+		"k8s/apps/map.yaml": "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: layered\n  namespace: default\ndata:\n  id: ${id}\n",
 	}
 }
 
 func TestAPullRequestIsPlannedAsFarAsAnybodyCanKnow(t *testing.T) {
 	files := layered()
-	delete(files, "k8s/apps/map.yaml")
-	config := files["mooring.hcl"]
-	files["mooring.hcl"] = config[:strings.Index(config, "manifests")]
-	f := newReviewFixture(t, files)
-	f.expect("a applied, far applied, b applied, reader applied, c applied")
+	cluster, live := withCluster(t)
+	f := newReviewFixture(t, files, cluster)
+	f.expect("a applied, b applied, apps applied, c applied, far applied, reader applied")
 
 	pull := f.propose("topic", map[string]string{"a/main.tf": strings.ReplaceAll(files["a/main.tf"], "one", "two")})
 	f.sync()
 	report, head := f.said(pull), pull.State().Head
 	says(t, report, "`a`", "`b`", "`c`", "`reader`", `"one" -> "two"`, "deferred", "it reads the state of a", "known only after apply")
 	silent(t, report, "`far`")
+	says(t, report, "+  id: (known after apply)", "-  id: one")
 	run := f.planOf(pull)
-	if got := summary([]Run{run}); got != "a planned, b planned, reader deferred, c deferred" {
+	if got := summary([]Run{run}); got != "a planned, b planned, apps planned, c deferred, reader deferred" {
 		t.Errorf("the plan is %s", got)
 	}
 	f.status(head, planStatus, "success", "2 deferred")
 	pull.Approve(f.reviewer)
 	f.sync()
 	pull.Merge(f.author, "merge")
-	f.expect("a applied, b applied, reader applied, c applied")
+	f.expect("a applied, b applied, apps applied, c applied, reader applied")
 	f.sync()
+	if got := value(t, live, "layered", "id"); got != "two" {
+		t.Errorf("the cluster has %s", got)
+	}
 	for unit, want := range map[string]string{"b": "two", "c": "two", "reader": "two"} {
 		if got := f.state(unit).Outputs["out"].Value; got != want {
 			t.Errorf("%s has %v, want %s", unit, got, want)
@@ -93,7 +100,7 @@ func TestAPullRequestIsPlannedAsFarAsAnybodyCanKnow(t *testing.T) {
 	pull.Approve(f.reviewer)
 	f.sync()
 	pull.Merge(f.author, "squash")
-	f.expect("a applied, b applied, reader applied, c held")
+	f.expect("a applied, b applied, apps applied, c held, reader applied")
 	report = f.said(pull)
 	says(t, report, "`c`", "held", "must be replaced", `"three"`, "mooring approve")
 	f.status(pull.State().Head, applyStatus, "failure", "held")
@@ -105,6 +112,69 @@ func TestAPullRequestIsPlannedAsFarAsAnybodyCanKnow(t *testing.T) {
 	f.sync()
 	f.status(pull.State().Head, applyStatus, "success")
 	f.settled(pull.State().Head)
+}
+
+func TestWhatAPullRequestPrunesIsShownAndAgreedTo(t *testing.T) {
+	cluster, live := withCluster(t)
+	files := map[string]string{"mooring.hcl": sets("rv-a", "rv-b", "rv-c")}
+	for _, set := range []string{"rv-a", "rv-b", "rv-c"} {
+		files[set+"/stays.yaml"] = configMapText(set+"-stays", "1")
+		var many []string
+		for i := range 12 {
+			many = append(many, configMapText(fmt.Sprintf("%s-goes-%02d", set, i), "1"))
+		}
+		files[set+"/goes.yaml"] = strings.Join(many, "---\n")
+	}
+	f := newReviewFixture(t, files, cluster)
+	f.expect("rv-a applied, rv-b applied, rv-c applied")
+	pulls := map[string]*pullOf{}
+	for _, set := range []string{"rv-a", "rv-b", "rv-c"} {
+		change := githttp.Change{Remove: []string{set + "/goes.yaml"}, Write: map[string]string{set + "/stays.yaml": configMapText(set+"-stays", "2")}}
+		if set == "rv-c" {
+			change.Remove = nil
+		}
+		f.repo.PushChange(f.author, set, "Change "+set, change)
+		p := f.repo.Open(f.author, set, "main", "Change "+set)
+		pulls[set] = &pullOf{p, p.State().Head}
+	}
+	f.sync()
+	for _, set := range []string{"rv-a", "rv-b"} {
+		says(t, f.said(pulls[set].Pull), set+"-goes-11", "pruned", `+  value: "2"`)
+		f.status(pulls[set].head, policyStatus, "success", "needs a person's yes", "prunes 12")
+	}
+	pulls["rv-a"].Approve(f.reviewer)
+	f.sync()
+	for _, set := range []string{"rv-a", "rv-b", "rv-c"} {
+		pulls[set].Merge(f.author, "merge")
+	}
+	f.expect("rv-a applied, rv-b held, rv-c applied")
+	f.status(pulls["rv-a"].head, applyStatus, "success")
+	f.status(pulls["rv-b"].head, applyStatus, "failure", "held")
+	if gone := value(t, live, "rv-a-goes-00", "value"); gone != "" {
+		t.Error("what was agreed to was not pruned")
+	}
+	if here := value(t, live, "rv-b-goes-00", "value"); here == "" {
+		t.Error("what nobody agreed to was pruned")
+	}
+	pulls["rv-b"].Comment(f.reviewer, "mooring approve")
+	f.sync()
+	f.sync()
+	f.status(pulls["rv-b"].head, applyStatus, "success")
+	f.settled(pulls["rv-a"].head, pulls["rv-b"].head, pulls["rv-c"].head)
+}
+
+// value is what a config map of the cluster has; "" where there is none.
+func value(t *testing.T, c dynamic.ResourceInterface, name, key string) string {
+	t.Helper()
+	o, err := c.Get(t.Context(), name, metav1.GetOptions{})
+	if apierrors.IsNotFound(err) {
+		return ""
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, _, _ := unstructured.NestedString(o.Object, "data", key)
+	return got
 }
 
 // planOf is the run of the last plan of a pull request.
