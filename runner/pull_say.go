@@ -259,10 +259,12 @@ func (v *reviewer) planReport(tx *bbolt.Tx, p *pull, texts bool) (comment.Report
 	}
 	c.Notes = append(c.Notes, appliedBefore(tx, p)...)
 	for _, u := range run.Units {
-		unit := v.unitOf(run.ID, u, texts)
+		of, needs := run.ID, ""
 		if k := kept[u.ID]; k != nil {
-			unit.Policy = k.Needs
+			of, needs = k.Run, k.Needs // the run that planned it, which may be an earlier one
 		}
+		unit := v.unitOf(of, u, texts)
+		unit.Policy = needs
 		c.Units = append(c.Units, unit)
 	}
 	return c, nil
