@@ -83,13 +83,13 @@ func aReviewBranch(st *stage) {
 
 func beforeTheMerge(st *stage) {
 	f := st.forge
-	st.act("5. Applied before the merge", "The repository dns says apply = \"before_merge\". Two pull requests want the same unit.")
+	st.act("5. Applied before the merge", "The repository dns says apply = \"before_merge\". Nothing of it is applied yet. Two pull requests want its unit.")
 	f.dns.Push(f.ada, "move", "Move www", map[string]string{"zones/main.tf": zones("10.20.0.5")})
 	first := f.dns.Open(f.ada, "move", gitea.Branch, "Move www")
-	st.until(first, "1 to change")
+	st.until(first, "1 to add")
 	f.dns.Push(f.grace, "mail", "Add mail", map[string]string{"zones/mail.tf": "resource \"terraform_data\" \"mail\" {\n  input = \"mail.example.com\"\n}\n"})
 	second := f.dns.Open(f.grace, "mail", gitea.Branch, "Add mail")
-	st.until(second, "locked by #1")
+	st.until(second, "zones is locked")
 	st.command("locks")
 	first.Comment(f.ada, "mooring apply")
 	st.sync()
