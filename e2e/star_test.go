@@ -23,7 +23,7 @@ var owners = []struct {
 	{"github.com/go-git/", []string{"workspace/mirror"}},
 	{"github.com/hashicorp/hcl/v2", []string{"workspace", "cmd/"}},
 	{"github.com/hashicorp/terraform-exec", []string{"internal/terraform"}},
-	{"github.com/hashicorp/hc-install", []string{"internal/terraform"}},
+	{"github.com/hashicorp/hc-install", []string{"internal/terraform/releases"}},
 	{"k8s.io/", []string{"k8s"}},
 	{"sigs.k8s.io/kustomize", []string{"k8s"}},
 	{"go.etcd.io/bbolt", []string{"locks", "runner", "internal/outbox"}},

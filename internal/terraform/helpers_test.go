@@ -11,6 +11,8 @@ import (
 	"strings"
 	"sync"
 	"testing"
+
+	"github.com/mooring-iac/mooring/internal/terraform/holder"
 )
 
 var toolsOnce = sync.OnceValues(func() (Tool, error) {
@@ -19,7 +21,7 @@ var toolsOnce = sync.OnceValues(func() (Tool, error) {
 		return Tool{}, err
 	}
 	defer os.RemoveAll(dir)
-	tools := &Tools{Dir: dir, PathEnv: os.Getenv("PATH"), Offline: true}
+	tools := &Tools{Dir: dir, PathEnv: os.Getenv("PATH")}
 	return tools.Find(context.Background(), "terraform", []string{">= 1.5"})
 })
 
@@ -48,7 +50,7 @@ type repo struct {
 
 func newRepo(t testing.TB, files map[string]string) *repo {
 	t.Helper()
-	return newRepoWith(t, Options{PathEnv: os.Getenv("PATH")}, files)
+	return newRepoWith(t, Options{PathEnv: os.Getenv("PATH"), AskHolder: holder.Ask}, files)
 }
 
 func newRepoWith(t testing.TB, opts Options, files map[string]string) *repo {
