@@ -23,7 +23,10 @@ import (
 // superviseCommand is the hidden command of the binary that makes it a supervisor.
 const superviseCommand = "supervise"
 
-// Descriptors that a supervisor inherits, beside its standard input with the requests.
+// fdRequests is where a supervisor is told what to do.
+const fdRequests = 0
+
+// Other descriptors that a supervisor inherits.
 const (
 	fdLock   = 3 + iota // the run's lock: held as long as the supervisor lives
 	fdFrames            // to the runner
@@ -66,6 +69,7 @@ type supervisor struct {
 	hide   *redact.Redactor
 	output *redact.Writer
 	frames *frameWriter
+	pids   *os.File // where the shim tells the tool's process id
 	reap   *reaper
 	// children is inherited by all that runs, with its lock. It is held here, or it would be closed as garbage.
 	children *os.File
@@ -96,12 +100,18 @@ func supervise(dir string) error {
 		syscall.CloseOnExec(fd)
 	}
 	keepDescriptors(fdPIDs + 1) // whatever else Mooring was started with is not for Terraform
-	s.frames = newFrameWriter(os.NewFile(fdFrames, "frames"))
+	pipes := map[int]*os.File{}
+	for _, fd := range []int{fdRequests, fdFrames, fdPIDs} {
+		if pipes[fd], err = openPipe(fd); err != nil {
+			return err
+		}
+	}
+	s.frames, s.pids = newFrameWriter(pipes[fdFrames]), pipes[fdPIDs]
 	control, err := openControl(dir)
 	if err != nil {
 		return err
 	}
-	requests := json.NewDecoder(os.Stdin)
+	requests := json.NewDecoder(pipes[fdRequests])
 	if err := requests.Decode(&s.set); err != nil {
 		return fmt.Errorf("read the setup: %w", err)
 	}
@@ -128,6 +138,16 @@ func supervise(dir string) error {
 		f()
 	}
 	return nil
+}
+
+// openPipe takes an inherited pipe for one that is waited for by polling. A thread that waits for it in the kernel would keep the one
+// processor that a supervisor has, and everything else with it, until the runtime's watchdog takes it away up to 10 ms later: that is
+// more than a supervisor needs for all it does for a command.
+func openPipe(fd int) (*os.File, error) {
+	if err := syscall.SetNonblock(fd, true); err != nil {
+		return nil, fmt.Errorf("open inherited descriptor %d: %w", fd, err)
+	}
+	return os.NewFile(uintptr(fd), fmt.Sprintf("descriptor %d", fd)), nil
 }
 
 // start has f run by the thread whose children are confined, and waits for it.
@@ -161,7 +181,7 @@ func (s *supervisor) begin() error {
 	s.set.Files = nil
 	s.hide = redact.New(secretStrings(s.set.Secrets)...)
 	s.output = s.hide.Writer(&growingFile{file: os.NewFile(fdOutput, "output"), grew: s.frames.grew})
-	s.reap = newReaper(os.NewFile(fdPIDs, "pids"), s.set.Confine.Mode == modeNamespaces)
+	s.reap = newReaper(s.pids, s.set.Confine.Mode == modeNamespaces)
 	if s.set.Exec == "" {
 		return nil // only to see whether the confinement can be made
 	}
