@@ -99,6 +99,25 @@ func TestRoomsDoNotImportEachOther(t *testing.T) {
 	}
 }
 
+// A supervisor starts when all that its package imports is initialised: see supervise.go.
+func TestSupervisorDoesNotWaitForWhatItDoesNotNeed(t *testing.T) {
+	cmd := exec.Command("go", "list", "-deps", module+"/internal/terraform")
+	cmd.Dir = ".."
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("go list: %v", err)
+	}
+	deps := strings.Fields(string(out))
+	if !slices.Contains(deps, "github.com/hashicorp/terraform-exec/tfexec") {
+		t.Fatal("go list did not see terraform-exec: the test looks at nothing")
+	}
+	for _, late := range []string{"net/http", "text/template", "encoding/gob"} {
+		if slices.Contains(deps, late) {
+			t.Errorf("internal/terraform needs %s: every supervisor would wait for nearly all packages of the program to be initialised", late)
+		}
+	}
+}
+
 func TestLibrariesAreKnownToTheirOwnersAlone(t *testing.T) {
 	found := map[string]bool{}
 	for _, p := range packages(t) {

@@ -50,11 +50,12 @@ type repo struct {
 
 func newRepo(t testing.TB, files map[string]string) *repo {
 	t.Helper()
-	return newRepoWith(t, Options{PathEnv: os.Getenv("PATH"), AskHolder: holder.Ask}, files)
+	return newRepoWith(t, Options{PathEnv: os.Getenv("PATH")}, files)
 }
 
 func newRepoWith(t testing.TB, opts Options, files map[string]string) *repo {
 	t.Helper()
+	opts.AskHolder = holder.Ask
 	base, err := os.MkdirTemp("", "mt")
 	if err != nil {
 		t.Fatal(err)

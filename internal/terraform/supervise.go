@@ -37,6 +37,10 @@ const (
 
 // A process whose arguments say so is a supervisor, in every program that has this package, its tests included. It is one from here on, before
 // most of the program's other packages have initialised themselves for nothing: that would take three quarters of its start, for every unit.
+//
+// Go initialises a package when all that it imports is, and of those that are ready the one that comes first in the alphabet. With net/http
+// among its imports this one was nearly the last, after Helm and all that checks its charts: 12 ms of processor time a start, and 6.5 without.
+// So what needs it is in packages of its own that the runner hands in: releases and holder. A test in star_test.go keeps it so.
 func init() {
 	if code, isSupervisor := superviseIf(os.Args); isSupervisor {
 		os.Exit(code)
