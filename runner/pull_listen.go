@@ -203,15 +203,64 @@ func (v *reviewer) decideAsked(ctx context.Context, id string, c forge.Comment, 
 		return v.heard(id, c, a.say("the author's own yes does not count: somebody else has to say it"))
 	}
 	by := fmt.Sprintf("%s (user %d, %s)", c.By.Login, c.By.ID, id)
-	_, err = v.r.decide(Decision{Run: p.Applied, Units: cmd.Units, By: by}, approve)
-	switch {
-	case errors.Is(err, ErrNothingWaits), errors.Is(err, ErrNoRun), errors.Is(err, errNoUnit):
-		return v.heard(id, c, a.say(err.Error()))
-	case err != nil:
-		return err
+	waits, why, err := v.waitingOf(p, cmd.Units)
+	if err != nil || why != "" {
+		if err != nil {
+			return err
+		}
+		return v.heard(id, c, a.say(why))
+	}
+	for run, units := range waits {
+		_, err = v.r.decide(Decision{Run: run, Units: units, By: by}, approve)
+		switch {
+		case errors.Is(err, ErrNothingWaits), errors.Is(err, ErrNoRun), errors.Is(err, errNoUnit):
+			return v.heard(id, c, a.say(err.Error()))
+		case err != nil:
+			return err
+		}
 	}
 	// A kill in between lets the same decision be taken twice, which changes nothing.
 	return v.heard(id, c, a.do(func(*bbolt.Tx, *pull) string { return "" }))
+}
+
+// waitingOf are the units that wait for a decision, by the run in which they do: what this
+// pull request brought, and nothing that others did, whom the same run may have taken. why
+// says what is wrong with the names, or that nothing waits.
+func (v *reviewer) waitingOf(p *pull, named []string) (waits map[string][]string, why string, err error) {
+	waits, here := map[string][]string{}, map[string]Status{}
+	err = v.r.journal.view(func(tx *bbolt.Tx) error {
+		for _, id := range p.takers() {
+			run, err := getRun(tx, id)
+			if errors.Is(err, ErrNoRun) {
+				continue // collected: nothing of it waits
+			}
+			if err != nil {
+				return err
+			}
+			for _, u := range run.Units {
+				if !p.took(run.ID, u.ID) {
+					continue
+				}
+				here[u.ID] = u.Status
+				if (u.Status == Held || u.Status == Interrupted) && (len(named) == 0 || slices.Contains(named, u.ID)) {
+					waits[run.ID] = append(waits[run.ID], u.ID)
+				}
+			}
+		}
+		return nil
+	})
+	for _, unit := range named {
+		switch s, ok := here[unit]; {
+		case !ok:
+			return nil, fmt.Sprintf("nothing of %s came with this pull request", unit), err
+		case s != Held && s != Interrupted:
+			return nil, fmt.Sprintf("%s: %v: it is %s", unit, ErrNothingWaits, s), err
+		}
+	}
+	if len(waits) == 0 {
+		why = ErrNothingWaits.Error()
+	}
+	return waits, why, err
 }
 
 // cancelAsked ends what runs for a pull request.

@@ -1,9 +1,11 @@
 package runner
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 
 	"go.etcd.io/bbolt"
@@ -67,6 +69,8 @@ func (p *pass) since(id string) string {
 	switch {
 	case m == nil || m.Converged == "" && m.Taken == nil:
 		return p.last.Head // it is new: what came since the last pass brought it
+	case m.Converged == "" && m.Departed == nil:
+		return m.Met
 	case m.Departed != nil:
 		return m.Departed.From
 	}
@@ -153,16 +157,34 @@ func (v *reviewer) rebased(ctx context.Context, id string, chain []string) []str
 	if c, err := v.repo.mirror.Commit(chain[0]); err != nil || len(c.Parents) != 1 {
 		return nil // a merge: what it brought is not on the chain
 	}
-	for n, older := range chain[1:] {
+	covered := 0
+	for n, older := range chain[1:min(len(chain), 1+v.commitsOf(p.Seen.Head, chain[0]))] {
 		merged, err := v.repo.mirror.Merge(ctx, older, p.Seen.Head)
 		if err != nil {
 			continue
 		}
+		// The head merged into one of its own rebased commits gives the same files too:
+		// the oldest one counts.
 		if paths, err := v.repo.mirror.Changes(merged.Commit, chain[0]); err == nil && len(paths) == 0 {
-			return chain[1 : n+1]
+			covered = n
 		}
 	}
-	return nil
+	return chain[1 : 1+covered]
+}
+
+// commitsOf is how many commits a head has that a commit of the branch does not.
+func (v *reviewer) commitsOf(head, branch string) int {
+	for n := range mostCommits {
+		if here, err := v.repo.mirror.IsAncestor(head, branch); err != nil || here {
+			return n
+		}
+		c, err := v.repo.mirror.Commit(head)
+		if err != nil || len(c.Parents) == 0 {
+			return n
+		}
+		head = c.Parents[0]
+	}
+	return mostCommits
 }
 
 // merged takes in that a pull request was merged, where the look has not seen it yet.
@@ -317,7 +339,7 @@ func (x *execution) adopt(tx *bbolt.Tx, o *origin, v *reviewer) error {
 		if by := o.agreed[t.brought]; by != "" {
 			u.Notes = withNotes(u.Notes, fmt.Sprintf("approved by %s in %s", by, t.brought))
 		}
-		u.Notes = withNotes(u.Notes, "the plan that was reviewed in "+t.brought)
+		u.Notes = withNotes(u.Notes, reviewedNote(t.brought))
 		if err := putResult(tx, x.run.ID, *u); err != nil {
 			return err
 		}
@@ -328,7 +350,17 @@ func (x *execution) adopt(tx *bbolt.Tx, o *origin, v *reviewer) error {
 		if err != nil {
 			return err
 		}
-		if !x.takesFrom(id) {
+		took := false
+		for unit, t := range x.tasks {
+			if t.brought != id {
+				continue
+			}
+			if p.Took == nil {
+				p.Took = map[string]string{}
+			}
+			took, p.Took[unit] = true, x.run.ID
+		}
+		if !took {
 			continue
 		}
 		p.Applied = x.run.ID
@@ -339,18 +371,27 @@ func (x *execution) adopt(tx *bbolt.Tx, o *origin, v *reviewer) error {
 	return nil
 }
 
+func reviewedNote(pull string) string { return "the plan that was reviewed in " + pull }
+
 // foretold fills a result with what its plan said in review.
 func (u *UnitResult) foretold(shown *UnitResult) {
 	u.Add, u.Change, u.Destroy, u.Outputs, u.Changes = shown.Add, shown.Change, shown.Destroy, shown.Outputs, shown.Changes
 }
 
-func (x *execution) takesFrom(pull string) bool {
-	for _, t := range x.tasks {
-		if t.brought == pull {
-			return true
-		}
+// takers are the runs that took, or apply, what a pull request brings, oldest first.
+func (p *pull) takers() []string {
+	all := slices.Collect(maps.Values(p.Took))
+	if p.Applied != "" {
+		all = append(all, p.Applied)
 	}
-	return false
+	slices.SortFunc(all, func(a, b string) int { return cmp.Compare(number(a), number(b)) })
+	return slices.Compact(all)
+}
+
+// took tells that a run's word on a unit is the last one of this pull request. Before a
+// merge it is of every unit that the run has.
+func (p *pull) took(run, unit string) bool {
+	return p.Took[unit] == run || p.Took == nil && p.Applied == run
 }
 
 // tellPulls has the pull requests of a run say what it came to.
@@ -364,7 +405,7 @@ func (r *Runner) tellPulls(tx *bbolt.Tx, repo *repository, run *Run) error {
 		return err
 	}
 	for _, p := range all {
-		if p.Applied != run.ID {
+		if !slices.Contains(p.takers(), run.ID) {
 			continue
 		}
 		if err := errors.Join(v.announce(tx, p), putPull(tx, p)); err != nil {
