@@ -75,7 +75,7 @@ func (v *reviewer) obey(ctx context.Context, id string, c forge.Comment, cmd com
 	v.r.opts.Log.Info("a command in a pull request", "repository", v.repo.cfg.Name, "pull_request", id, "command", cmd.Verb, "units", cmd.Units, "by", c.By.Login, "user", c.By.ID)
 	switch cmd.Verb {
 	case comment.VerbPlan:
-		return v.heard(id, c, a.do(func(_ *bbolt.Tx, p *pull) string { return v.wishPlan(p, c.By, cmd.Units) }))
+		return v.heard(id, c, a.do(func(tx *bbolt.Tx, p *pull) string { return v.wishPlan(tx, p, c.By, cmd.Units) }))
 	case comment.VerbApply:
 		return v.applyAsked(ctx, id, c, cmd.Units)
 	case comment.VerbApprove, comment.VerbDiscard:
@@ -171,7 +171,7 @@ func (v *reviewer) answer(tx *bbolt.Tx, p *pull, c forge.Comment, text string) e
 
 // wishPlan asks for a new plan of the head as it is now. It also lets the head of a
 // fork run: who may write here has looked at it.
-func (v *reviewer) wishPlan(p *pull, by forge.User, units []string) string {
+func (v *reviewer) wishPlan(tx *bbolt.Tx, p *pull, by forge.User, units []string) string {
 	if p.Seen.Fork {
 		if v.cfg.NoForks {
 			return "nothing of a fork is run here"
@@ -184,7 +184,24 @@ func (v *reviewer) wishPlan(p *pull, by forge.User, units []string) string {
 	if p.Applied != "" && v.beforeMerge() {
 		return "what was planned is applied already, or on its way: merge it, or push"
 	}
+	if why := unplannedUnit(tx, p, units); why != "" {
+		return why
+	}
 	p.Again, p.Only, p.Stop = by.Login, units, ""
+	return ""
+}
+
+// unplannedUnit says of the first name that the last plan of this head has no unit of it.
+func unplannedUnit(tx *bbolt.Tx, p *pull, units []string) string {
+	run, err := getRun(tx, runOf(p))
+	if err != nil || !p.planned() {
+		return "" // all are planned then
+	}
+	for _, id := range units {
+		if run.Unit(id) == nil {
+			return fmt.Sprintf("the plan has no unit %q", id)
+		}
+	}
 	return ""
 }
 

@@ -247,10 +247,15 @@ func (v *reviewer) planReport(tx *bbolt.Tx, p *pull, texts bool) (comment.Report
 	}
 	c.Notes = append(c.Notes, appliedBefore(tx, p)...)
 	for _, u := range run.Units {
-		unit := v.unitOf(run.ID, u, texts)
+		from, policy := run.ID, ""
 		if k := kept[u.ID]; k != nil {
-			unit.Policy = k.Needs
+			policy = k.Needs
+			if k.Run != "" { // an older plan of the same files stands: what it said lies with its run
+				from = k.Run
+			}
 		}
+		unit := v.unitOf(from, u, texts)
+		unit.Policy = policy
 		c.Units = append(c.Units, unit)
 	}
 	return c, nil

@@ -6,8 +6,10 @@ import (
 	"fmt"
 	"path"
 	"slices"
+	"strconv"
 	"sync"
 	"time"
+	"unicode/utf8"
 
 	"go.etcd.io/bbolt"
 
@@ -57,6 +59,7 @@ type reviewer struct {
 	mu      sync.Mutex // guards what follows
 	running map[string]*planning
 	brought map[string]string // by commit of the branch: the pull request that it came from, "" is none
+	odd     map[string]bool   // branches with names that were complained of
 	wg      sync.WaitGroup
 }
 
@@ -74,7 +77,7 @@ func (r *Runner) newReviewer(repo *repository) (*reviewer, error) {
 	}
 	v := &reviewer{
 		r: r, repo: repo, cfg: cfg, wake: make(chan struct{}, 1), outgo: make(chan struct{}, 1),
-		running: map[string]*planning{}, brought: map[string]string{},
+		running: map[string]*planning{}, brought: map[string]string{}, odd: map[string]bool{},
 	}
 	if cfg.Forge != nil {
 		var err error
@@ -229,6 +232,10 @@ func (v *reviewer) openNow(ctx context.Context, refs mirror.Refs) ([]*pull, erro
 		if !ok || branch == refs.Head.Branch || !matches(v.cfg.Branches, branch) {
 			continue
 		}
+		if !utf8.ValidString(branch) { // no journal could give the name back as it was
+			v.sayOdd(branch)
+			continue
+		}
 		all = append(all, &pull{Repository: v.repo.cfg.Name, ID: branchID(branch), Seen: forge.PullRequest{
 			Title: branch, State: forge.Open, Head: commit, HeadRef: branch, HeadGitRef: ref, Base: refs.Head.Branch,
 		}})
@@ -241,6 +248,16 @@ func (v *reviewer) openNow(ctx context.Context, refs mirror.Refs) ([]*pull, erro
 		return slices.Compare([]byte(a.ID), []byte(b.ID))
 	})
 	return all, nil
+}
+
+// sayOdd logs, once, a branch that cannot be reviewed for its name.
+func (v *reviewer) sayOdd(branch string) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if !v.odd[branch] {
+		v.odd[branch] = true
+		v.r.opts.Log.Warn("a review branch is left alone: its name is not UTF-8", "repository", v.repo.cfg.Name, "branch", strconv.Quote(branch))
+	}
 }
 
 // branchID names a review branch: no pull request's name looks like it.
