@@ -7,6 +7,7 @@ import (
 	"path"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 	"unicode/utf8"
@@ -66,6 +67,7 @@ type reviewer struct {
 // planning is one plan under way.
 type planning struct {
 	head, base string
+	merged     string // the commit that the forge made of merging them; "" where it made none
 	cancel     context.CancelCauseFunc
 	done       chan struct{}
 }
@@ -210,7 +212,7 @@ func (v *reviewer) look(ctx context.Context) error {
 			failed = errors.Join(failed, fmt.Errorf("%s: %w", p.ID, err))
 		}
 	}
-	return errors.Join(failed, v.schedule(ctx, refs.Head))
+	return errors.Join(failed, v.schedule(ctx, refs))
 }
 
 // openNow lists what is open for review now, as pulls that only have Seen.
@@ -229,7 +231,7 @@ func (v *reviewer) openNow(ctx context.Context, refs mirror.Refs) ([]*pull, erro
 	}
 	for ref, commit := range refs.All {
 		branch, ok := branchOf(ref)
-		if !ok || branch == refs.Head.Branch || !matches(v.cfg.Branches, branch) {
+		if !ok || branch == refs.Head.Branch || !matches(v.cfg.Branches, branch) && !(v.forge != nil && inMergeQueue(branch, refs.Head.Branch)) {
 			continue
 		}
 		if !utf8.ValidString(branch) { // no journal could give the name back as it was
@@ -262,6 +264,12 @@ func (v *reviewer) sayOdd(branch string) {
 
 // branchID names a review branch: no pull request's name looks like it.
 func branchID(branch string) string { return "branch " + branch }
+
+// inMergeQueue tells the branches on which GitHub's merge queue tries what it is about
+// to merge: it waits for the statuses of their commits.
+func inMergeQueue(branch, into string) bool {
+	return strings.HasPrefix(branch, "gh-readonly-queue/"+into+"/")
+}
 
 func branchOf(ref string) (string, bool) {
 	const heads = "refs/heads/"
