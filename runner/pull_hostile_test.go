@@ -230,7 +230,9 @@ func TestWhatIsWrittenInAPullRequestStaysWords(t *testing.T) {
 	}
 	runs, _ := f.r.Runs(RunsQuery{})
 	f.sync()
-	f.said2(pull, report)
+	if got := f.report(pull); got != report {
+		t.Errorf("the report is now\n%s\nand was\n%s", got, report)
+	}
 	answers := f.answers(pull)
 	if len(answers) != len(commands) {
 		t.Errorf("%d answers to %d commands:\n%s", len(answers), len(commands), strings.Join(answers, "\n---\n"))
@@ -263,20 +265,6 @@ func TestWhatIsWrittenInAPullRequestStaysWords(t *testing.T) {
 		}
 	}
 	f.nothingTouched()
-}
-
-// said2 fails where the report is not the only one, or says something else.
-func (f *reviewFixture) said2(pull *gitea.Pull, want string) {
-	f.t.Helper()
-	var ours []string
-	for _, c := range pull.Comments() {
-		if c.By.ID == f.bot.ID && strings.Contains(c.Body, "mooring:report") {
-			ours = append(ours, c.Body)
-		}
-	}
-	if len(ours) != 1 || ours[0] != want {
-		f.t.Errorf("there are %d reports:\n%s\nwant\n%s", len(ours), strings.Join(ours, "\n---\n"), want)
-	}
 }
 
 // onlyWords has the forge render a comment, and fails where anything in it mentions
@@ -316,4 +304,19 @@ func (f *reviewFixture) render(body string) string {
 		f.t.Fatalf("render: %s, %v", resp.Status, err)
 	}
 	return string(html)
+}
+
+// report is the comment that Mooring keeps up to date, beside its answers.
+func (f *reviewFixture) report(pull *gitea.Pull) string {
+	f.t.Helper()
+	var ours []string
+	for _, c := range pull.Comments() {
+		if c.By.ID == f.bot.ID && strings.Contains(c.Body, "mooring:report") {
+			ours = append(ours, c.Body)
+		}
+	}
+	if len(ours) != 1 {
+		f.t.Fatalf("there are %d reports:\n%s", len(ours), strings.Join(ours, "\n---\n"))
+	}
+	return ours[0]
 }

@@ -1,6 +1,7 @@
 package runner
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -83,6 +84,9 @@ func (v *reviewer) obey(ctx context.Context, id string, c forge.Comment, cmd com
 	case comment.VerbCancel:
 		return v.cancelAsked(ctx, id, c)
 	case comment.VerbUnlock:
+		if v.applying(id) {
+			return v.heard(id, c, a.say("it is being applied: `mooring cancel` first"))
+		}
 		v.stop(id, "an unlock by "+c.By.Login)
 		return v.heard(id, c, a.do(func(tx *bbolt.Tx, p *pull) string { return v.unlockPull(tx, p, c.By) }))
 	}
@@ -176,6 +180,10 @@ func (v *reviewer) wishPlan(tx *bbolt.Tx, p *pull, by forge.User, units []string
 		if v.cfg.NoForks {
 			return "nothing of a fork is run here"
 		}
+		if p.Plan == nil || p.Plan.Head != p.Seen.Head || !p.Plan.Shown {
+			// A head that came after the word, or just before it, is not the one that was looked at.
+			return fmt.Sprintf("its head is %s now, which had not been shown here when this was typed: look at it, and type it again", short(p.Seen.Head))
+		}
 		p.Allowed = p.Seen.Head
 	}
 	if why := v.cfg.excludes(p.Seen); why != "" {
@@ -219,8 +227,15 @@ func (v *reviewer) decideAsked(ctx context.Context, id string, c forge.Comment, 
 	case approve && c.By.ID == p.Seen.Author.ID:
 		return v.heard(id, c, a.say("the author's own yes does not count: somebody else has to say it"))
 	}
+	units, why, err := v.ownUnits(p, c.By, cmd.Units, approve)
+	if err != nil {
+		return err
+	}
+	if why != "" {
+		return v.heard(id, c, a.say(why))
+	}
 	by := fmt.Sprintf("%s (user %d, %s)", c.By.Login, c.By.ID, id)
-	_, err = v.r.decide(Decision{Run: p.Applied, Units: cmd.Units, By: by}, approve)
+	_, err = v.r.decide(Decision{Run: p.Applied, Units: units, By: by}, approve)
 	switch {
 	case errors.Is(err, ErrNothingWaits), errors.Is(err, ErrNoRun), errors.Is(err, errNoUnit):
 		return v.heard(id, c, a.say(err.Error()))
@@ -229,6 +244,82 @@ func (v *reviewer) decideAsked(ctx context.Context, id string, c forge.Comment, 
 	}
 	// A kill in between lets the same decision be taken twice, which changes nothing.
 	return v.heard(id, c, a.do(func(*bbolt.Tx, *pull) string { return "" }))
+}
+
+// ownUnits are the units that a decision below a pull request is about. The run that
+// applies it may have taken more than this pull request brought: of that nothing is
+// decided here, and of what another one brought too not by its author. why says why
+// there are none.
+func (v *reviewer) ownUnits(p *pull, by forge.User, named []string, approve bool) (units []string, why string, err error) {
+	err = v.r.journal.view(func(tx *bbolt.Tx) error {
+		run, err := getRun(tx, p.Applied)
+		if err != nil {
+			return err
+		}
+		all, err := pulls(tx, p.Repository)
+		if err != nil {
+			return err
+		}
+		theirs := map[string]string{} // by unit: a pull request of the one who decides
+		for _, other := range all {
+			if other.Applied != p.Applied || other.Seen.Author.ID != by.ID {
+				continue
+			}
+			for _, id := range plannedUnits(tx, other) {
+				theirs[id] = other.ID
+			}
+		}
+		mine := func(id string) bool {
+			return run.PullRequest > 0 && run.PullRequest == p.number() || slices.Contains(p.Took, id)
+		}
+		for _, u := range run.Units {
+			waits := u.Status == Held || u.Status == Interrupted
+			switch asked := slices.Contains(named, u.ID); {
+			case len(named) > 0 && !asked || len(named) == 0 && !waits:
+			case !mine(u.ID):
+				why = fmt.Sprintf("%q is not of this pull request: `mooring approve` and `mooring discard` below it are about what it changes", u.ID)
+			case approve && theirs[u.ID] != "":
+				why = fmt.Sprintf("%q was changed by %s too, whose author's own yes does not count: somebody else has to say it", u.ID, theirs[u.ID])
+			default:
+				units = append(units, u.ID)
+			}
+		}
+		for _, id := range named {
+			if run.Unit(id) == nil {
+				why = fmt.Sprintf("the run has no unit %q", id)
+			}
+		}
+		if len(named) == 0 {
+			// As without names everywhere: what is held comes before what was interrupted.
+			if held := slices.DeleteFunc(slices.Clone(units), func(id string) bool { return run.Unit(id).Status != Held }); len(held) > 0 {
+				units = held
+			}
+		}
+		return nil
+	})
+	switch {
+	case errors.Is(err, ErrNoRun):
+		return nil, "the run that applied it is kept no more", nil
+	case err != nil:
+		return nil, "", err
+	case len(named) > 0 && why != "":
+		return nil, why, nil
+	case len(units) == 0:
+		return nil, cmp.Or(why, "nothing of it waits for a decision"), nil
+	}
+	return units, "", nil
+}
+
+// plannedUnits are the units of the last plan of a pull request.
+func plannedUnits(tx *bbolt.Tx, p *pull) (ids []string) {
+	run, err := getRun(tx, runOf(p))
+	if err != nil {
+		return nil // collected, or never made: of nothing it is known that it is its own
+	}
+	for _, u := range run.Units {
+		ids = append(ids, u.ID)
+	}
+	return ids
 }
 
 // cancelAsked ends what runs for a pull request.

@@ -59,14 +59,16 @@ type reviewer struct {
 
 	mu      sync.Mutex // guards what follows
 	running map[string]*planning
-	brought map[string]string // by commit of the branch: the pull request that it came from, "" is none
-	odd     map[string]bool   // branches with names that were complained of
+	brought map[string]string   // by commit of the branch: the pull request that it came from, "" is none
+	odd     map[string]bool     // branches with names that were complained of
+	moved   map[string][]string // by two commits of the branch: the units that differ
 	wg      sync.WaitGroup
 }
 
 // planning is one plan under way.
 type planning struct {
 	head, base string
+	apply      bool   // it applies: nothing ends it but itself, and a cancel
 	merged     string // the commit that the forge made of merging them; "" where it made none
 	cancel     context.CancelCauseFunc
 	done       chan struct{}
@@ -79,7 +81,7 @@ func (r *Runner) newReviewer(repo *repository) (*reviewer, error) {
 	}
 	v := &reviewer{
 		r: r, repo: repo, cfg: cfg, wake: make(chan struct{}, 1), outgo: make(chan struct{}, 1),
-		running: map[string]*planning{}, brought: map[string]string{}, odd: map[string]bool{},
+		running: map[string]*planning{}, brought: map[string]string{}, odd: map[string]bool{}, moved: map[string][]string{},
 	}
 	if cfg.Forge != nil {
 		var err error
@@ -205,7 +207,7 @@ func (v *reviewer) look(ctx context.Context) error {
 		}
 	}
 	for _, p := range known {
-		if here[p.ID] || p.Ended {
+		if here[p.ID] || p.Ended || v.applying(p.ID) {
 			continue
 		}
 		if err := v.gone(ctx, p, refs.Head.Branch); err != nil {
@@ -315,8 +317,6 @@ func (v *reviewer) notice(ctx context.Context, known, now *pull) error {
 	err := v.r.changePull(known.Repository, known.ID, func(tx *bbolt.Tx, p *pull) error {
 		if news(p.Seen, now.Seen) || p.Ended {
 			p.Fresh = moment
-		} else if moment.Sub(p.Fresh) >= sameSecond {
-			p.Fresh = time.Time{}
 		}
 		if p.Seen.Head != now.Seen.Head {
 			p.Again, p.Only, p.Merging, p.Differs = "", nil, "", nil
@@ -327,10 +327,20 @@ func (v *reviewer) notice(ctx context.Context, known, now *pull) error {
 		p.Seen = now.Seen
 		return nil
 	})
-	if err != nil || v.forge == nil || now.number() == 0 {
+	if err != nil {
 		return err
 	}
-	return v.listen(ctx, known.ID)
+	if v.forge != nil && now.number() > 0 {
+		if err := v.listen(ctx, known.ID); err != nil {
+			return err // it stays fresh: the next look listens again, whether there is news or not
+		}
+	}
+	return v.r.changePull(known.Repository, known.ID, func(_ *bbolt.Tx, p *pull) error {
+		if !p.Fresh.After(moment.Add(-sameSecond)) {
+			p.Fresh = time.Time{}
+		}
+		return nil
+	})
 }
 
 // news tells whether anything of a pull request differs that matters.

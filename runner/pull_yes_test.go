@@ -19,7 +19,7 @@ func TestAMergeAloneIsNoYesToAnEndNorToAnotherState(t *testing.T) {
 	f.repo.PushChange(f.author, "ends", "Goes", githttp.Change{Remove: []string{"gone"}})
 	ends := f.repo.Open(f.author, "ends", gitea.Branch, "Goes")
 	f.sync()
-	says(t, f.said(ends), "1 to destroy")
+	says(t, f.report(ends), "1 to destroy")
 	ends.Merge(f.author, "merge")
 	if got := summary(f.sync()); got != "gone held" {
 		t.Errorf("after a merge that nobody approved: %s", got)
@@ -41,10 +41,10 @@ func TestAMergeAloneIsNoYesToAnEndNorToAnotherState(t *testing.T) {
 
 // Two pull requests may be taken by the same run: a yes below one is none to the other's.
 func TestNobodyApprovesTheirOwnThroughAnothersPullRequest(t *testing.T) {
-	f := newReviewFixture(t, map[string]string{"app/main.tf": replacing(`"one"`), "lib/main.tf": replacing(`"one"`)})
+	f := newReviewFixture(t, map[string]string{"app/main.tf": replaced(`"one"`), "lib/main.tf": replaced(`"one"`)})
 	f.expect("app applied, lib applied")
-	mine := f.propose("mine", map[string]string{"app/main.tf": replacing(`"two"`)})
-	f.repo.Push(f.reviewer, "theirs", "Theirs", map[string]string{"lib/main.tf": replacing(`"two"`)})
+	mine := f.propose("mine", map[string]string{"app/main.tf": replaced(`"two"`)})
+	f.repo.Push(f.reviewer, "theirs", "Theirs", map[string]string{"lib/main.tf": replaced(`"two"`)})
 	theirs := f.repo.Open(f.reviewer, "theirs", gitea.Branch, "Theirs")
 	f.sync()
 	mine.Merge(f.author, "merge")
@@ -65,6 +65,11 @@ func TestNobodyApprovesTheirOwnThroughAnothersPullRequest(t *testing.T) {
 	}
 }
 
+// replaced is replacing with an output.
+func replaced(value string) string {
+	return replacing(value) + `output "out" { value = terraform_data.this.triggers_replace }`
+}
+
 // Who lets a fork run says so of the head that they were shown.
 func TestAForkIsLetRunOnlyAtTheHeadThatWasShown(t *testing.T) {
 	f := newReviewFixture(t, map[string]string{"app/main.tf": module(`"one"`)})
@@ -76,7 +81,7 @@ func TestAForkIsLetRunOnlyAtTheHeadThatWasShown(t *testing.T) {
 	fork.Push(mallory, "topic", "Harmless", map[string]string{"app/main.tf": module(`"two"`)})
 	pull := f.repo.Open(mallory, fork.HeadRef("topic"), gitea.Branch, "Harmless")
 	f.sync()
-	says(t, f.said(pull), "fork")
+	says(t, f.report(pull), "fork")
 	pull.Comment(f.reviewer, "mooring plan")
 	// It is pushed after the word, and before Mooring hears it.
 	evil := fork.Push(mallory, "topic", "Evil", map[string]string{"app/main.tf": module(`"evil"`)})
@@ -89,13 +94,12 @@ func TestAForkIsLetRunOnlyAtTheHeadThatWasShown(t *testing.T) {
 	says(t, strings.Join(f.answers(pull), "\n"), short(evil))
 	pull.Comment(f.reviewer, "mooring plan")
 	f.sync()
-	says(t, f.said(pull), "1 to change")
+	says(t, f.report(pull), "1 to change")
 }
 
 // A push after an apply is another thing than what was applied.
 func TestAPushAfterAnApplyIsNotApplied(t *testing.T) {
 	f := newReviewFixture(t, map[string]string{"app/main.tf": module(`"one"`)}, func(o *Options) { o.Repositories[0].Apply = BeforeMerge })
-	f.expect("app applied")
 	pull := f.propose("topic", map[string]string{"app/main.tf": module(`"two"`)})
 	f.sync()
 	first := pull.State().Head
@@ -105,14 +109,14 @@ func TestAPushAfterAnApplyIsNotApplied(t *testing.T) {
 	pull.Comment(f.author, "mooring apply")
 	f.sync()
 	says(t, strings.Join(f.answers(pull), "\n"), "applied already")
-	says(t, f.said(pull), "Applied")
+	says(t, f.report(pull), "Applied")
 
 	second := f.repo.Push(f.author, "topic", "More", map[string]string{"app/main.tf": module(`"three"`)})
 	pull.AwaitHead(second)
 	f.sync()
 	f.status(second, "mooring/apply", "")
 	f.status(second, "mooring/plan", "success", "1 to change")
-	says(t, f.said(pull), "1 to change", "three", "mooring apply")
+	says(t, f.report(pull), "1 to change", "three", "mooring apply")
 	pull.Comment(f.author, "mooring plan")
 	pull.Comment(f.author, "mooring apply") // not before the plan that was asked for is there
 	f.sync()
