@@ -41,12 +41,13 @@ type pull struct {
 	Queued  uint64    `json:"queued,omitempty"`  // its place among those that stand behind somebody, 0 is none
 	Reviews []review  `json:"reviews,omitempty"` // who said yes to which plan
 
-	Applied string   `json:"applied,omitempty"` // the run that applies, or applied, what was reviewed
-	Before  string   `json:"before,omitempty"`  // an earlier apply, after which what is left was planned again
-	Merging string   `json:"merging,omitempty"` // the head that is to be merged once it is applied whole
-	Differs []string `json:"differs,omitempty"` // units whose plan after the merge is not the reviewed one
-	Took    []string `json:"took,omitempty"`    // of the units of that run, those that came from here alone
-	Settled string   `json:"settled,omitempty"` // before a merge: the apply of which it is known what follows from it
+	Applied string `json:"applied,omitempty"` // the run that applies, or applied, what was reviewed
+	Before  string `json:"before,omitempty"`  // an earlier apply, after which what is left was planned again
+	Merging string `json:"merging,omitempty"` // the head that is to be merged once it is applied whole
+	// Took has, by unit, the run that took what this brought to the branch.
+	Took    map[string]string `json:"took,omitempty"`
+	Differs []string          `json:"differs,omitempty"` // units whose plan after the merge is not the reviewed one
+	Settled string            `json:"settled,omitempty"` // before a merge: the apply of which it is known what follows from it
 
 	Report int64  `json:"report,omitempty"` // the comment that Mooring keeps up to date
 	Posted string `json:"posted,omitempty"` // digest of what it says

@@ -1,7 +1,6 @@
 package runner
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -227,99 +226,111 @@ func (v *reviewer) decideAsked(ctx context.Context, id string, c forge.Comment, 
 	case approve && c.By.ID == p.Seen.Author.ID:
 		return v.heard(id, c, a.say("the author's own yes does not count: somebody else has to say it"))
 	}
-	units, why, err := v.ownUnits(p, c.By, cmd.Units, approve)
-	if err != nil {
-		return err
-	}
-	if why != "" {
+	by := fmt.Sprintf("%s (user %d, %s)", c.By.Login, c.By.ID, id)
+	waits, why, err := v.waitingOf(p, c.By, cmd.Units, approve)
+	if err != nil || why != "" {
+		if err != nil {
+			return err
+		}
 		return v.heard(id, c, a.say(why))
 	}
-	by := fmt.Sprintf("%s (user %d, %s)", c.By.Login, c.By.ID, id)
-	_, err = v.r.decide(Decision{Run: p.Applied, Units: units, By: by}, approve)
-	switch {
-	case errors.Is(err, ErrNothingWaits), errors.Is(err, ErrNoRun), errors.Is(err, errNoUnit):
-		return v.heard(id, c, a.say(err.Error()))
-	case err != nil:
-		return err
+	for run, units := range waits {
+		_, err = v.r.decide(Decision{Run: run, Units: units, By: by}, approve)
+		switch {
+		case errors.Is(err, ErrNothingWaits), errors.Is(err, ErrNoRun), errors.Is(err, errNoUnit):
+			return v.heard(id, c, a.say(err.Error()))
+		case err != nil:
+			return err
+		}
 	}
 	// A kill in between lets the same decision be taken twice, which changes nothing.
 	return v.heard(id, c, a.do(func(*bbolt.Tx, *pull) string { return "" }))
 }
 
-// ownUnits are the units that a decision below a pull request is about. The run that
-// applies it may have taken more than this pull request brought: of that nothing is
-// decided here, and of what another one brought too not by its author. why says why
-// there are none.
-func (v *reviewer) ownUnits(p *pull, by forge.User, named []string, approve bool) (units []string, why string, err error) {
+// waitingOf are the units that wait for a decision, by the run in which they do: what this
+// pull request brought, and nothing that others did, whom the same run may have taken. why
+// says what is wrong with the names, or that nothing waits. What a pull request of the one
+// who decides changed too waits for the yes of somebody else.
+func (v *reviewer) waitingOf(p *pull, by forge.User, named []string, approve bool) (waits map[string][]string, why string, err error) {
+	waits, here := map[string][]string{}, map[string]Status{}
+	own := ""
 	err = v.r.journal.view(func(tx *bbolt.Tx) error {
-		run, err := getRun(tx, p.Applied)
+		theirs, err := v.changedBy(tx, by)
 		if err != nil {
 			return err
 		}
-		all, err := pulls(tx, p.Repository)
-		if err != nil {
-			return err
-		}
-		theirs := map[string]string{} // by unit: a pull request of the one who decides
-		for _, other := range all {
-			if other.Applied != p.Applied || other.Seen.Author.ID != by.ID {
-				continue
+		for _, id := range p.takers() {
+			run, err := getRun(tx, id)
+			if errors.Is(err, ErrNoRun) {
+				continue // collected: nothing of it waits
 			}
-			for _, id := range plannedUnits(tx, other) {
-				theirs[id] = other.ID
+			if err != nil {
+				return err
 			}
-		}
-		mine := func(id string) bool {
-			return run.PullRequest > 0 && run.PullRequest == p.number() || slices.Contains(p.Took, id)
-		}
-		for _, u := range run.Units {
-			waits := u.Status == Held || u.Status == Interrupted
-			switch asked := slices.Contains(named, u.ID); {
-			case len(named) > 0 && !asked || len(named) == 0 && !waits:
-			case !mine(u.ID):
-				why = fmt.Sprintf("%q is not of this pull request: `mooring approve` and `mooring discard` below it are about what it changes", u.ID)
-			case approve && theirs[u.ID] != "":
-				why = fmt.Sprintf("%q was changed by %s too, whose author's own yes does not count: somebody else has to say it", u.ID, theirs[u.ID])
-			default:
-				units = append(units, u.ID)
-			}
-		}
-		for _, id := range named {
-			if run.Unit(id) == nil {
-				why = fmt.Sprintf("the run has no unit %q", id)
-			}
-		}
-		if len(named) == 0 {
-			// As without names everywhere: what is held comes before what was interrupted.
-			if held := slices.DeleteFunc(slices.Clone(units), func(id string) bool { return run.Unit(id).Status != Held }); len(held) > 0 {
-				units = held
+			for _, u := range run.Units {
+				if !p.took(run.ID, u.ID) {
+					continue
+				}
+				here[u.ID] = u.Status
+				if (u.Status == Held || u.Status == Interrupted) && (len(named) == 0 || slices.Contains(named, u.ID)) {
+					if other := theirs[u.ID]; approve && other != "" {
+						own = fmt.Sprintf("%s was changed by %s too, whose author's own yes does not count: somebody else has to say it", u.ID, other)
+						continue
+					}
+					waits[run.ID] = append(waits[run.ID], u.ID)
+				}
 			}
 		}
 		return nil
 	})
-	switch {
-	case errors.Is(err, ErrNoRun):
-		return nil, "the run that applied it is kept no more", nil
-	case err != nil:
-		return nil, "", err
-	case len(named) > 0 && why != "":
-		return nil, why, nil
-	case len(units) == 0:
-		return nil, cmp.Or(why, "nothing of it waits for a decision"), nil
+	for _, unit := range named {
+		switch s, ok := here[unit]; {
+		case !ok:
+			return nil, fmt.Sprintf("nothing of %s came with this pull request", unit), err
+		case s != Held && s != Interrupted:
+			return nil, fmt.Sprintf("%s: %v: it is %s", unit, ErrNothingWaits, s), err
+		}
 	}
-	return units, "", nil
+	switch {
+	case own != "" && (len(named) > 0 || len(waits) == 0):
+		return nil, own, err
+	case len(waits) == 0:
+		why = ErrNothingWaits.Error()
+	}
+	return waits, why, err
 }
 
-// plannedUnits are the units of the last plan of a pull request.
-func plannedUnits(tx *bbolt.Tx, p *pull) (ids []string) {
-	run, err := getRun(tx, runOf(p))
+// changedBy are the units that merged pull requests of one author changed and that have not
+// converged on that since, with the pull request.
+func (v *reviewer) changedBy(tx *bbolt.Tx, author forge.User) (map[string]string, error) {
+	repository := v.repo.cfg.Name
+	all, err := pulls(tx, repository)
 	if err != nil {
-		return nil // collected, or never made: of nothing it is known that it is its own
+		return nil, err
 	}
-	for _, u := range run.Units {
-		ids = append(ids, u.ID)
+	units := map[string]string{}
+	for _, p := range all {
+		if p.Seen.Author.ID != author.ID || !p.Ended || p.Seen.State != forge.Merged {
+			continue
+		}
+		run, err := getRun(tx, runOf(p))
+		if err != nil {
+			continue // so old that nothing is kept of it, or never planned
+		}
+		for _, u := range run.Units {
+			m, err := getMemory(tx, repository, u.ID)
+			if err != nil {
+				return nil, err
+			}
+			if u.Status == Unchanged || m.Taken == nil && m.Converged != "" {
+				continue
+			}
+			if had, err := v.repo.mirror.IsAncestor(p.Seen.MergeCommit, m.Converged); err != nil || !had {
+				units[u.ID] = p.ID
+			}
+		}
 	}
-	return ids
+	return units, nil
 }
 
 // cancelAsked ends what runs for a pull request.

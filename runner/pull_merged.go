@@ -1,9 +1,11 @@
 package runner
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 
 	"go.etcd.io/bbolt"
@@ -67,6 +69,8 @@ func (p *pass) since(id string) string {
 	switch {
 	case m == nil || m.Converged == "" && m.Taken == nil:
 		return p.last.Head // it is new: what came since the last pass brought it
+	case m.Converged == "" && m.Departed == nil:
+		return m.Met
 	case m.Departed != nil:
 		return m.Departed.From
 	}
@@ -160,25 +164,20 @@ func (v *reviewer) rebased(ctx context.Context, id string, chain []string) []str
 	if p.Plan == nil || p.Plan.Head != p.Seen.Head {
 		return nil // nobody knows where the branch stood when it was begun
 	}
-	// Each commit that a rebase made, merged with the head, gives what the rebase gave, or cannot be merged with it; so
-	// does the last one that the branch had before. What is older than the base of the plan came before it for sure.
-	before := -1
-	for n, older := range chain[1:] {
-		merged, err := v.repo.mirror.Merge(ctx, older, p.Seen.Head)
-		if err == nil {
-			paths, err := v.repo.mirror.Changes(merged.Commit, chain[0])
-			switch same := err == nil && len(paths) == 0; {
-			case same:
-				before = n
-			case before >= 0:
-				return chain[1 : before+1]
+	covered := 0
+	for n, older := range chain[1:min(len(chain), 1+v.commitsOf(p.Seen.Head, chain[0]))] {
+		// The head merged into one of its own rebased commits gives the same files too:
+		// the oldest one counts.
+		if merged, err := v.repo.mirror.Merge(ctx, older, p.Seen.Head); err == nil {
+			if paths, err := v.repo.mirror.Changes(merged.Commit, chain[0]); err == nil && len(paths) == 0 {
+				covered = n
 			}
 		}
 		if older == p.Plan.Base {
-			break
+			break // that was there before it, as is everything older: a head that holds it would fit those too
 		}
 	}
-	return chain[1 : max(before, 0)+1]
+	return chain[1 : 1+covered]
 }
 
 // brings tells that a commit of the branch has nothing but what its pull request changes:
@@ -207,6 +206,21 @@ func (v *reviewer) brings(ctx context.Context, id, commit string) bool {
 	}
 	paths, err := v.repo.mirror.Changes(parent, commit)
 	return err == nil && !slices.ContainsFunc(paths, func(path string) bool { return !slices.Contains(own, path) })
+}
+
+// commitsOf is how many commits a head has that a commit of the branch does not.
+func (v *reviewer) commitsOf(head, branch string) int {
+	for n := range mostCommits {
+		if here, err := v.repo.mirror.IsAncestor(head, branch); err != nil || here {
+			return n
+		}
+		c, err := v.repo.mirror.Commit(head)
+		if err != nil || len(c.Parents) == 0 {
+			return n
+		}
+		head = c.Parents[0]
+	}
+	return mostCommits
 }
 
 // merged takes in that a pull request was merged, where the look has not seen it yet.
@@ -361,7 +375,7 @@ func (x *execution) adopt(tx *bbolt.Tx, o *origin, v *reviewer) error {
 		if by := o.agreed[t.brought]; by != "" {
 			u.Notes = withNotes(u.Notes, fmt.Sprintf("approved by %s in %s", by, t.brought))
 		}
-		u.Notes = withNotes(u.Notes, "the plan that was reviewed in "+t.brought)
+		u.Notes = withNotes(u.Notes, reviewedNote(t.brought))
 		if err := putResult(tx, x.run.ID, *u); err != nil {
 			return err
 		}
@@ -372,15 +386,20 @@ func (x *execution) adopt(tx *bbolt.Tx, o *origin, v *reviewer) error {
 		if err != nil {
 			return err
 		}
-		if !x.takesFrom(id) {
+		took := false
+		for unit, t := range x.tasks {
+			if t.brought != id {
+				continue
+			}
+			if p.Took == nil {
+				p.Took = map[string]string{}
+			}
+			took, p.Took[unit] = true, x.run.ID
+		}
+		if !took {
 			continue
 		}
-		p.Applied, p.Took = x.run.ID, nil
-		for _, u := range x.run.Units {
-			if x.tasks[u.ID].brought == id {
-				p.Took = append(p.Took, u.ID)
-			}
-		}
+		p.Applied = x.run.ID
 		if err := errors.Join(v.announce(tx, p), putPull(tx, p)); err != nil {
 			return err
 		}
@@ -388,18 +407,27 @@ func (x *execution) adopt(tx *bbolt.Tx, o *origin, v *reviewer) error {
 	return nil
 }
 
+func reviewedNote(pull string) string { return "the plan that was reviewed in " + pull }
+
 // foretold fills a result with what its plan said in review.
 func (u *UnitResult) foretold(shown *UnitResult) {
 	u.Add, u.Change, u.Destroy, u.Outputs, u.Changes = shown.Add, shown.Change, shown.Destroy, shown.Outputs, shown.Changes
 }
 
-func (x *execution) takesFrom(pull string) bool {
-	for _, t := range x.tasks {
-		if t.brought == pull {
-			return true
-		}
+// takers are the runs that took, or apply, what a pull request brings, oldest first.
+func (p *pull) takers() []string {
+	all := slices.Collect(maps.Values(p.Took))
+	if p.Applied != "" {
+		all = append(all, p.Applied)
 	}
-	return false
+	slices.SortFunc(all, func(a, b string) int { return cmp.Compare(number(a), number(b)) })
+	return slices.Compact(all)
+}
+
+// took tells that a run's word on a unit is the last one of this pull request. Before a
+// merge it is of every unit that the run has.
+func (p *pull) took(run, unit string) bool {
+	return p.Took[unit] == run || p.Took == nil && p.Applied == run
 }
 
 // tellPulls has the pull requests of a run say what it came to.
@@ -413,7 +441,7 @@ func (r *Runner) tellPulls(tx *bbolt.Tx, repo *repository, run *Run) error {
 		return err
 	}
 	for _, p := range all {
-		if p.Applied != run.ID {
+		if !slices.Contains(p.takers(), run.ID) {
 			continue
 		}
 		if err := errors.Join(v.announce(tx, p), putPull(tx, p)); err != nil {

@@ -366,7 +366,11 @@ func (x *reviewRun) manifests(ctx context.Context, t task) (o outcome, v *review
 		if err != nil {
 			return o, nil, err
 		}
-		return set.foreseen(plan, nil, false)
+		o, v, err := set.foreseen(plan, nil, false)
+		if len(plan.Prunes()) > 0 {
+			v.Needs = "deletes its " + count(len(plan.Prunes()), "object")
+		}
+		return o, v, err
 	}
 	objects, whole, err := x.rendered(ctx, t, &set.source)
 	if err != nil {
@@ -375,7 +379,7 @@ func (x *reviewRun) manifests(ctx context.Context, t task) (o outcome, v *review
 	plan, err := set.cluster.Plan(ctx, set.set, objects, set.inventory, set.options())
 	if errors.Is(err, k8s.ErrOtherCluster) {
 		o.Status, o.Notes = Planned, []string{err.Error() + ": after the merge it waits for a person"}
-		return o, &reviewed{}, nil
+		return o, &reviewed{Needs: "leaves what it has in another cluster"}, nil
 	}
 	if err != nil {
 		return o, nil, sensitiveIn(set.source).Error(err)
@@ -428,10 +432,28 @@ func (s *manifestSet) foreseen(plan *k8s.ChangePlan, objects []k8s.Object, whole
 	v := &reviewed{Content: content, Whole: whole}
 	v.Prunes, v.Made = plan.Prunes(), s.x.r.opts.Now()
 	v.Bound.Commit = s.x.commit()
-	if len(v.Prunes) > 0 {
-		v.Needs = fmt.Sprintf("prunes %d", len(v.Prunes))
-	}
+	v.Needs = s.needs(plan)
 	return o, v, err
+}
+
+// needs says why a set waits for a person after the merge, or "": what the applier asks a
+// person for, and what the server says of applies.
+func (s *manifestSet) needs(plan *k8s.ChangePlan) string {
+	held := 0
+	for _, a := range plan.Actions {
+		if a.Verb == k8s.VerbHold {
+			held++
+		}
+	}
+	switch level := s.x.repo.cfg.AutoApply; {
+	case plan.Changes() == 0:
+		return ""
+	case level != policies.NoDestroy && level != policies.Always:
+		return "auto_apply is never"
+	case held > 0:
+		return fmt.Sprintf("prunes %d, most of the set", held)
+	}
+	return ""
 }
 
 // objectsContent stands for rendered objects.

@@ -242,10 +242,21 @@ func (v *reviewer) idle(ctx context.Context) (busy bool, err error) {
 	}
 }
 
+// endedBecause says how a pull request came to its end.
+func endedBecause(now forge.PullRequest) string {
+	switch now.State {
+	case forge.Merged:
+		return "it was merged"
+	case forge.Open:
+		return "it goes to another branch now"
+	}
+	return "it was closed without a merge"
+}
+
 // end settles a pull request that is merged, closed, deleted or no longer aimed at
 // the branch: nothing of it runs or is locked, and every status is a final one.
 func (v *reviewer) end(id string, now forge.PullRequest) error {
-	v.stop(id, "the pull request is "+string(now.State))
+	v.stop(id, endedBecause(now))
 	err := v.r.changePull(v.repo.cfg.Name, id, func(tx *bbolt.Tx, p *pull) error {
 		p.Seen, p.Ended, p.Again, p.Queued, p.Waits = now, true, "", 0, nil
 		if err := forgetEnded(tx, p.Repository); err != nil {

@@ -206,8 +206,20 @@ func (v *reviewer) look(ctx context.Context) error {
 			failed = errors.Join(failed, fmt.Errorf("%s: %w", o.ID, err))
 		}
 	}
+	waits, err := v.decidable()
+	if err != nil {
+		return err
+	}
 	for _, p := range known {
-		if here[p.ID] || p.Ended || v.applying(p.ID) {
+		if here[p.ID] || v.applying(p.ID) {
+			continue
+		}
+		if p.Ended {
+			if p.number() > 0 && slices.ContainsFunc(p.takers(), func(run string) bool { return waits[run] }) {
+				if err := v.listen(ctx, p.ID); err != nil && !errors.Is(err, forge.ErrNotFound) {
+					failed = errors.Join(failed, fmt.Errorf("%s: %w", p.ID, err))
+				}
+			}
 			continue
 		}
 		if err := v.gone(ctx, p, refs.Head.Branch); err != nil {
@@ -215,6 +227,19 @@ func (v *reviewer) look(ctx context.Context) error {
 		}
 	}
 	return errors.Join(failed, v.schedule(ctx, refs))
+}
+
+// decidable are the runs in which something waits for a person's word.
+func (v *reviewer) decidable() (waits map[string]bool, err error) {
+	waits = map[string]bool{}
+	err = v.r.journal.view(func(tx *bbolt.Tx) error {
+		open, err := openRuns(tx)
+		for _, run := range open {
+			waits[run.ID] = run.Waits()
+		}
+		return err
+	})
+	return waits, err
 }
 
 // openNow lists what is open for review now, as pulls that only have Seen.
@@ -322,7 +347,7 @@ func (v *reviewer) notice(ctx context.Context, known, now *pull) error {
 			p.Again, p.Only, p.Merging, p.Differs = "", nil, "", nil
 		}
 		if p.Ended { // it was opened again
-			p.Ended, p.Plan, p.Applied = false, nil, ""
+			p.Ended, p.Plan, p.Applied, p.Took = false, nil, "", nil
 		}
 		p.Seen = now.Seen
 		return nil
