@@ -70,7 +70,7 @@ func TestExactlyWhatWasReviewedIsAppliedHoweverItWasMerged(t *testing.T) {
 			t.Errorf("%s was made by a plan of %v, and the reviewed one is of %s", n, got, planned[n])
 		}
 		says(t, strings.Join(runs[0].Unit(n).Notes, "\n"), "approved by "+f.reviewer.Login)
-		says(t, f.said(pulls[n].Pull), "Applied", planned[n], "approved by `"+f.reviewer.Login)
+		says(t, f.said(pulls[n].Pull), "Applied", planned[n], "approved by ", f.reviewer.Login)
 		f.status(pulls[n].head, applyStatus, "success")
 	}
 	held := pulls["nobody"]

@@ -48,6 +48,14 @@ func (v *reviewer) takeLocks(p *pull, x *reviewRun) (waits []waitFor, err error)
 			waits = []waitFor{{By: "the next look"}}
 			return nil
 		}
+		mine := map[string]bool{} // what it holds it keeps, whoever waits for it
+		for _, u := range x.run.Units {
+			holder, held, err := locks.Get(tx, keys[u.ID])
+			if err != nil {
+				return err
+			}
+			mine[u.ID] = held && holder.Run == p.ID && holder.Repository == p.Repository
+		}
 		if err := releasePull(tx, p); err != nil {
 			return err
 		}
@@ -56,7 +64,7 @@ func (v *reviewer) takeLocks(p *pull, x *reviewRun) (waits []waitFor, err error)
 			return err
 		}
 		for _, u := range x.run.Units {
-			if by := ahead[u.ID]; by != "" {
+			if by := ahead[u.ID]; by != "" && !mine[u.ID] {
 				waits = append(waits, waitFor{u.ID, by})
 				continue
 			}
@@ -108,10 +116,9 @@ func (v *reviewer) standBehind(tx *bbolt.Tx, p *pull, x *reviewRun, waits []wait
 		return nil // said already
 	}
 	p.Waits = waits
-	if err := v.r.settlePlan(tx, p, "it waits for "+standsBehind(p)); err != nil {
+	if err := v.replacePlan(tx, p, &pullPlan{Head: x.plan.Head, Base: x.plan.Base}, "it waits for "+standsBehind(p)); err != nil {
 		return err
 	}
-	p.Plan = &pullPlan{Head: x.plan.Head, Base: x.plan.Base}
 	return v.announce(tx, p)
 }
 

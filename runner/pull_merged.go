@@ -132,6 +132,10 @@ func (v *reviewer) attribute(ctx context.Context, branch string, chain []string)
 				if id, err = v.merged(ctx, pr); err != nil {
 					return nil, err
 				}
+				if !v.brings(ctx, id, c) {
+					v.r.opts.Log.Warn("a commit has more than its pull request: it counts as pushed directly", "repository", v.repo.cfg.Name, "commit", short(c), "pull_request", id)
+					id = ""
+				}
 			}
 			v.mu.Lock()
 			v.brought[c] = id
@@ -157,19 +161,51 @@ func (v *reviewer) rebased(ctx context.Context, id string, chain []string) []str
 	if c, err := v.repo.mirror.Commit(chain[0]); err != nil || len(c.Parents) != 1 {
 		return nil // a merge: what it brought is not on the chain
 	}
+	if p.Plan == nil || p.Plan.Head != p.Seen.Head {
+		return nil // nobody knows where the branch stood when it was begun
+	}
 	covered := 0
 	for n, older := range chain[1:min(len(chain), 1+v.commitsOf(p.Seen.Head, chain[0]))] {
-		merged, err := v.repo.mirror.Merge(ctx, older, p.Seen.Head)
-		if err != nil {
-			continue
-		}
 		// The head merged into one of its own rebased commits gives the same files too:
 		// the oldest one counts.
-		if paths, err := v.repo.mirror.Changes(merged.Commit, chain[0]); err == nil && len(paths) == 0 {
-			covered = n
+		if merged, err := v.repo.mirror.Merge(ctx, older, p.Seen.Head); err == nil {
+			if paths, err := v.repo.mirror.Changes(merged.Commit, chain[0]); err == nil && len(paths) == 0 {
+				covered = n
+			}
+		}
+		if older == p.Plan.Base {
+			break // that was there before it, as is everything older: a head that holds it would fit those too
 		}
 	}
 	return chain[1 : 1+covered]
+}
+
+// brings tells that a commit of the branch has nothing but what its pull request changes:
+// who merges by hand may add what they like, and that came by a direct push. Where it
+// cannot be told it is so only if direct pushes are not held.
+func (v *reviewer) brings(ctx context.Context, id, commit string) bool {
+	unknown := !v.repo.cfg.HoldDirect
+	c, err := v.repo.mirror.Commit(commit)
+	p, missing := v.r.pull(v.repo.cfg.Name, id)
+	if err != nil || missing != nil || len(c.Parents) == 0 || v.repo.mirror.Fetch(ctx, p.Seen.Head) != nil {
+		return unknown
+	}
+	parent := c.Parents[0]
+	if merged, err := v.repo.mirror.Merge(ctx, parent, p.Seen.Head); err == nil {
+		if paths, err := v.repo.mirror.Changes(merged.Commit, commit); err == nil && len(paths) == 0 {
+			return true
+		}
+	}
+	// It was merged line by line, or is one commit of several: then nothing of it lies elsewhere.
+	if p.Plan == nil || p.Plan.Head != p.Seen.Head || p.Plan.Commit == "" {
+		return unknown
+	}
+	own, err := v.repo.mirror.Changes(p.Plan.Base, p.Plan.Commit)
+	if err != nil {
+		return unknown
+	}
+	paths, err := v.repo.mirror.Changes(parent, commit)
+	return err == nil && !slices.ContainsFunc(paths, func(path string) bool { return !slices.Contains(own, path) })
 }
 
 // commitsOf is how many commits a head has that a commit of the branch does not.
@@ -314,7 +350,7 @@ func (o *origin) lend(t task) task {
 // word of a person.
 func (t task) fits() bool {
 	k := t.reviewed
-	return k != nil && k.Status == Planned && !k.Volatile && k.File != "" && (t.agreed || k.Needs == "")
+	return k != nil && k.Status == Planned && !k.Volatile && k.File != "" && (t.agreed || k.Needs == "" && !t.removal)
 }
 
 // adopt makes the reviewed plans that may be applied those of the run, and lets the

@@ -159,9 +159,15 @@ func (v *reviewer) postReport(ctx context.Context, p *pull) error {
 		}
 	}
 	shown := p.Plan
+	if shown != nil && shown.Done && !shown.Shown {
+		// Who said yes while this was on its way looked at what stood there before.
+		if err := v.hearReviews(ctx, p.ID); err != nil && !errors.Is(err, forge.ErrNotFound) {
+			return err
+		}
+	}
 	return v.r.changePull(p.Repository, p.ID, func(tx *bbolt.Tx, p *pull) error {
 		p.Report, p.Posted = id, digest
-		if shown != nil && p.Plan != nil && p.Plan.Run == shown.Run && p.Plan.Content == shown.Content && shown.Done {
+		if shown != nil && p.Plan != nil && p.Plan.Head == shown.Head && p.Plan.Run == shown.Run && p.Plan.Content == shown.Content && shown.Done {
 			p.Plan.Shown = true
 		}
 		return nil
