@@ -226,3 +226,23 @@ func dropReviewed(tx *bbolt.Tx, repository, id string, keep func(*reviewed) bool
 	}
 	return nil
 }
+
+// appliedOf are the runs that took what a pull request brought to the branch: those
+// are runs of a commit, and do not say so themselves.
+func appliedOf(tx *bbolt.Tx, q RunsQuery) (map[string]bool, error) {
+	ids := map[string]bool{}
+	if q.Pull == 0 {
+		return ids, nil
+	}
+	c := tx.Bucket(pullsBucket).Cursor()
+	for k, v := c.First(); k != nil; k, v = c.Next() {
+		p := &pull{}
+		if err := json.Unmarshal(v, p); err != nil {
+			return nil, fmt.Errorf("read what is known of a pull request: %w", err)
+		}
+		if p.number() == q.Pull && (q.Repository == "" || p.Repository == q.Repository) {
+			ids[p.Applied], ids[p.Before] = true, true
+		}
+	}
+	return ids, nil
+}

@@ -18,6 +18,9 @@ func (v *reviewer) beforeMerge() bool {
 	return v.forge != nil && v.repo.cfg.Apply == BeforeMerge
 }
 
+// IsPull tells a holder of locks that is a pull request from one that is a run.
+func IsPull(holder string) bool { return isPull(holder) }
+
 // isPull tells the name of a pull request from that of a run.
 func isPull(holder string) bool {
 	return strings.HasPrefix(holder, "#") || strings.HasPrefix(holder, branchID(""))
@@ -186,6 +189,47 @@ func (v *reviewer) unlockPull(tx *bbolt.Tx, p *pull, by forge.User) string {
 	}
 	v.hint()
 	return ""
+}
+
+// stopHolders ends the plans under way of pull requests that hold a unit. An apply is
+// not ended by this.
+func (r *Runner) stopHolders(repository, unit, by string) {
+	all, err := r.Locks()
+	if err != nil {
+		return // who reads them next says it
+	}
+	for _, l := range all {
+		if l.Unit != unit || repository != "" && l.Repository != repository || !isPull(l.Run) {
+			continue
+		}
+		repo, err := r.repository(l.Repository)
+		if err != nil || repo.reviews == nil {
+			continue
+		}
+		if p, err := r.pull(l.Repository, l.Run); err == nil && p.Applied == "" {
+			repo.reviews.stop(p.ID, "an unlock by "+by)
+		}
+	}
+}
+
+// unlockHolder takes every lock from the pull request that holds one.
+func (r *Runner) unlockHolder(tx *bbolt.Tx, l locks.Lock, by string) error {
+	repo, err := r.repository(l.Repository)
+	if err != nil {
+		return err
+	}
+	if repo.reviews == nil { // its forge is no longer in the configuration
+		_, err := locks.Break(tx, l.Key)
+		return err
+	}
+	p, err := getPull(tx, l.Repository, l.Run)
+	if err != nil {
+		return err
+	}
+	if why := repo.reviews.unlockPull(tx, p, forge.User{Login: by}); why != "" {
+		return fmt.Errorf("unlock %s, which %s holds: %s", l.Unit, l.Run, why)
+	}
+	return putPull(tx, p)
 }
 
 // waitsOf says what a pull request waits for, in words for its author.

@@ -145,8 +145,7 @@ func (v *reviewer) prepare(ctx context.Context, p *pull, made *pullPlan) (_ *rev
 		run.Units = append(run.Units, UnitResult{ID: id, Kind: Kind(u.Kind), Status: Queued})
 	}
 	x.removals(before)
-	x.keepOthers()
-	return x, "", nil
+	return x, "", x.keepOthers(ctx)
 }
 
 // configFault tells a configuration that people have to mend from everything else.
@@ -182,26 +181,6 @@ func (x *reviewRun) removals(before *workspace.Graph) {
 			u := before.Unit(l.Unit.ID)
 			x.tasks[u.ID] = task{unit: u, removal: true, from: x.plan.Base}
 			x.run.Units = append(x.run.Units, UnitResult{ID: u.ID, Kind: Kind(u.Kind), Status: Queued, Removal: true})
-		}
-	}
-}
-
-// keepOthers leaves out the units that a person did not ask to be planned again: what
-// the last plan of the same commit says of them stands.
-func (x *reviewRun) keepOthers() {
-	last := x.pull.Plan
-	if len(x.pull.Only) == 0 || last == nil || !last.Done || last.Commit != x.plan.Commit || last.Run == "" {
-		return
-	}
-	run, err := x.r.Show(last.Run)
-	if err != nil {
-		return // collected: everything is planned
-	}
-	asked := x.graph.WithDependants(x.pull.Only)
-	for i, u := range x.run.Units {
-		if old := run.Unit(u.ID); old != nil && !slices.Contains(asked, u.ID) && !slices.Contains(x.pull.Only, u.ID) && (old.Status == Planned || old.Status == Unchanged) {
-			x.run.Units[i] = *old
-			delete(x.tasks, u.ID)
 		}
 	}
 }

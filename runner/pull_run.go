@@ -308,6 +308,7 @@ func (x *reviewRun) workspace(ctx context.Context, t task) (o outcome, v *review
 	x.planned[t.unit.ID] = plannedOutputs(p.JSON, outs)
 	x.mu.Unlock()
 	v = &reviewed{Content: x.r.planContent(p.JSON), Whole: true}
+	v.Bound.State = now
 	if !p.Changes {
 		o.Status = Unchanged
 		return o, v, nil

@@ -259,15 +259,12 @@ func (v *reviewer) planReport(tx *bbolt.Tx, p *pull, texts bool) (comment.Report
 	}
 	c.Notes = append(c.Notes, appliedBefore(tx, p)...)
 	for _, u := range run.Units {
-		from, policy := run.ID, ""
+		of, needs := run.ID, ""
 		if k := kept[u.ID]; k != nil {
-			policy = k.Needs
-			if k.Run != "" { // an older plan of the same files stands: what it said lies with its run
-				from = k.Run
-			}
+			of, needs = k.Run, k.Needs // the run that planned it, which may be an earlier one
 		}
-		unit := v.unitOf(from, u, texts)
-		unit.Policy = policy
+		unit := v.unitOf(of, u, texts)
+		unit.Policy = needs
 		c.Units = append(c.Units, unit)
 	}
 	return c, nil

@@ -54,6 +54,7 @@ type reviewer struct {
 	forge *forge.Forge // nil where there are only review branches
 	wake  chan struct{}
 	outgo chan struct{} // something is to be posted
+	began time.Time
 
 	looking sync.Mutex // held by the one look that may be under way
 
@@ -80,7 +81,7 @@ func (r *Runner) newReviewer(repo *repository) (*reviewer, error) {
 		return nil, nil
 	}
 	v := &reviewer{
-		r: r, repo: repo, cfg: cfg, wake: make(chan struct{}, 1), outgo: make(chan struct{}, 1),
+		r: r, repo: repo, cfg: cfg, wake: make(chan struct{}, 1), outgo: make(chan struct{}, 1), began: r.opts.Now(),
 		running: map[string]*planning{}, brought: map[string]string{}, odd: map[string]bool{}, moved: map[string][]string{},
 	}
 	if cfg.Forge != nil {
@@ -319,7 +320,7 @@ const sameSecond = 2 * time.Second
 
 func (v *reviewer) unsettled() bool {
 	known, err := v.r.pulls(v.repo.cfg.Name)
-	return err == nil && slices.ContainsFunc(known, func(p *pull) bool { return !p.Fresh.IsZero() })
+	return err == nil && slices.ContainsFunc(known, func(p *pull) bool { return !p.Fresh.IsZero() && !p.Ended })
 }
 
 // notice takes in what is new of an open pull request.
