@@ -259,12 +259,15 @@ func (v *reviewer) planReport(tx *bbolt.Tx, p *pull, texts bool) (comment.Report
 	}
 	c.Notes = append(c.Notes, appliedBefore(tx, p)...)
 	for _, u := range run.Units {
-		of, needs := run.ID, ""
+		from, policy := run.ID, ""
 		if k := kept[u.ID]; k != nil {
-			of, needs = k.Run, k.Needs // the run that planned it, which may be an earlier one
+			policy = k.Needs
+			if k.Run != "" { // an older plan of the same files stands: what it said lies with its run
+				from = k.Run
+			}
 		}
-		unit := v.unitOf(of, u, texts)
-		unit.Policy = needs
+		unit := v.unitOf(from, u, texts)
+		unit.Policy = policy
 		c.Units = append(c.Units, unit)
 	}
 	return c, nil
