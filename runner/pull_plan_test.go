@@ -64,7 +64,7 @@ func TestAPullRequestIsPlannedAsFarAsAnybodyCanKnow(t *testing.T) {
 	says(t, report, "`a`", "`b`", "`c`", "`reader`", `"one" -> "two"`, "deferred", "it reads the state of a", "known only after apply")
 	silent(t, report, "`far`")
 	says(t, report, "+  id: (known after apply)", "-  id: one")
-	run := f.planOf(pull)
+	run := f.planOf(pull.Number)
 	if got := summary([]Run{run}); got != "a planned, b planned, apps planned, c deferred, reader deferred" {
 		t.Errorf("the plan is %s", got)
 	}
@@ -177,37 +177,22 @@ func value(t *testing.T, c dynamic.ResourceInterface, name, key string) string {
 	return got
 }
 
-// planOf is the run of the last plan of a pull request.
-func (f *reviewFixture) planOf(pull interface{ Name() string }) Run {
-	f.t.Helper()
-	_, number, _ := strings.Cut(pull.Name(), "#")
-	p, err := f.r.pull("infra", "#"+number)
-	if err != nil || p.Plan == nil {
-		f.t.Fatalf("%s has no plan: %v", pull.Name(), err)
-	}
-	run, err := f.r.Show(p.Plan.Run)
-	if err != nil {
-		f.t.Fatal(err)
-	}
-	return run
-}
-
 func TestTheBranchMovesBeneathAPullRequest(t *testing.T) {
 	f := newReviewFixture(t, map[string]string{"app/main.tf": module(`"one"`), "app/note.txt": "one\n", "other/main.tf": module(`"one"`), "third/main.tf": module(`"one"`)})
 	f.expect("app applied, other applied, third applied")
 	pull := f.propose("topic", map[string]string{"app/main.tf": module(`"two"`)})
 	head := pull.State().Head
 	f.sync()
-	first := f.planOf(pull).ID
+	first := f.planOf(pull.Number).ID
 
 	f.repo.Push(f.owner, "main", "Elsewhere", map[string]string{"other/main.tf": module(`"two"`)})
 	f.sync()
-	if got := f.planOf(pull).ID; got != first {
+	if got := f.planOf(pull.Number).ID; got != first {
 		t.Errorf("the branch moved in what the pull request leaves alone, and it was planned again (%s, %s)", first, got)
 	}
 	f.repo.Push(f.owner, "main", "Beside it", map[string]string{"app/note.txt": "two\n"})
 	f.sync()
-	second := f.planOf(pull)
+	second := f.planOf(pull.Number)
 	if second.ID == first || second.Base != f.repo.Head("main") {
 		t.Errorf("the branch moved in what the pull request changes, and its plan is still %s of %s", second.ID, short(second.Base))
 	}
@@ -242,7 +227,7 @@ func TestWhatTheBranchSaysOfItselfRulesThePlan(t *testing.T) {
 	f.sync()
 	report, head := f.said(pull), pull.State().Head
 	says(t, report, "it changes `mooring.hcl`", "`new`")
-	if got := summary([]Run{f.planOf(pull)}); got != "app planned, new planned" {
+	if got := summary([]Run{f.planOf(pull.Number)}); got != "app planned, new planned" {
 		t.Errorf("the plan is %s: the pull request made its own rules", got)
 	}
 	f.status(head, policyStatus, "success", "needs a person's yes: app")
