@@ -55,6 +55,7 @@ type reviewer struct {
 	wake  chan struct{}
 	outgo chan struct{} // something is to be posted
 	began time.Time
+	rooms chan struct{} // of plans under way
 
 	looking sync.Mutex // held by the one look that may be under way
 
@@ -81,7 +82,7 @@ func (r *Runner) newReviewer(repo *repository) (*reviewer, error) {
 		return nil, nil
 	}
 	v := &reviewer{
-		r: r, repo: repo, cfg: cfg, wake: make(chan struct{}, 1), outgo: make(chan struct{}, 1), began: r.opts.Now(),
+		r: r, repo: repo, cfg: cfg, wake: make(chan struct{}, 1), outgo: make(chan struct{}, 1), began: r.opts.Now(), rooms: make(chan struct{}, mostPlans),
 		running: map[string]*planning{}, brought: map[string]string{}, odd: map[string]bool{}, moved: map[string][]string{},
 	}
 	if cfg.Forge != nil {
