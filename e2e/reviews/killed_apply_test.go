@@ -1,7 +1,11 @@
 package reviews
 
 import (
+	"os"
+	"path/filepath"
+	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -136,4 +140,47 @@ func TestKilledDuringTheApplyBeforeAMerge(t *testing.T) {
 	if n := w.applied("gate-a app"); n != 1 {
 		t.Errorf("applied %d times", n)
 	}
+}
+
+// Where everything dies at once, nobody knows how the apply ended: it is said, and nothing happens again by itself.
+func TestAnApplyThatDiedWithTheMachineIsSaid(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, setting{})
+	w.serve()
+	pull := w.propose("topic", map[string]string{"app/main.tf": w.module("gate-a app")})
+	w.converged(time.Minute, map[*gitea.Pull]expected{pull: {report: []string{"1 to add"}, status: map[string]string{"mooring/plan": "success"}}})
+	pull.Approve(w.reviewer)
+	pull.Merge(w.author, "squash")
+	w.begun("gate-a app")
+	w.converged(time.Minute, map[*gitea.Pull]expected{pull: {status: map[string]string{"mooring/apply": "pending"}}})
+	w.kill()
+	w.killAll()
+	w.serve()
+	w.converged(time.Minute, map[*gitea.Pull]expected{pull: {report: []string{"interrupted"}, status: map[string]string{"mooring/apply": "failure"}}})
+	if n := w.applied("begin gate-a app"); n != 1 {
+		t.Errorf("it began %d times", n)
+	}
+	if held := w.locks(); len(held) > 0 {
+		t.Errorf("locks are left: %q", held)
+	}
+}
+
+// killAll ends every process that this world's Mooring has left.
+func (w *world) killAll() {
+	w.t.Helper()
+	w.await(20*time.Second, "every process to be gone", func() string {
+		left := ""
+		dirs, _ := filepath.Glob("/proc/[0-9]*") // the pattern is right
+		for _, dir := range dirs {
+			line, err := os.ReadFile(filepath.Join(dir, "cmdline"))
+			cwd, _ := os.Readlink(filepath.Join(dir, "cwd")) // "" of one that is gone
+			pid, bad := strconv.Atoi(filepath.Base(dir))
+			if err != nil || bad != nil || pid == os.Getpid() || len(line) == 0 || !strings.Contains(string(line)+cwd, w.dir) {
+				continue
+			}
+			left += string(line) + "\n"
+			_ = syscall.Kill(pid, syscall.SIGKILL) // gone meanwhile
+		}
+		return left
+	})
 }
