@@ -16,6 +16,10 @@ import (
 	"github.com/mooring-iac/mooring/internal/outbox"
 )
 
+// patience is how often something is told that the forge does not take: for a day or
+// so. A token that has run out is renewed by then.
+const patience = 300
+
 // post tells the forge what waits to be told, until ctx ends.
 func (v *reviewer) post(ctx context.Context) error {
 	if v.forge == nil {
@@ -25,6 +29,7 @@ func (v *reviewer) post(ctx context.Context) error {
 	d := &outbox.Deliverer{
 		Store: v.r.journal.db, Queue: queueOf(v.repo.cfg.Name), Wake: v.outgo, Now: v.r.opts.Now,
 		Send:        v.send,
+		Tries:       patience,
 		Unavailable: func(err error) bool { return errors.Is(err, forge.ErrUnavailable) },
 		Failed: func(it outbox.Item, err error, next time.Time) {
 			log.Warn("the forge could not be told something; trying again", "what", it.Key, "at", next.UTC().Format(time.RFC3339), "error", err)

@@ -182,6 +182,9 @@ func (e *LimitError) Error() string {
 	return fmt.Sprintf("the forge limits requests until %s", e.Until.UTC().Format(time.RFC3339))
 }
 
+// RetryAt is when it may be asked again.
+func (e *LimitError) RetryAt() time.Time { return e.Until }
+
 func (e *LimitError) Unwrap() error { return ErrUnavailable }
 
 // RetryAt is when the forge may be asked again.
