@@ -42,6 +42,7 @@ type pull struct {
 	Reviews []review  `json:"reviews,omitempty"` // who said yes to which plan
 
 	Applied string   `json:"applied,omitempty"` // the run that applies, or applied, what was reviewed
+	Brought []string `json:"brought,omitempty"` // the units that it brought to that run after its merge, planned before or not
 	Before  string   `json:"before,omitempty"`  // an earlier apply, after which what is left was planned again
 	Merging string   `json:"merging,omitempty"` // the head that is to be merged once it is applied whole
 	Differs []string `json:"differs,omitempty"` // units whose plan after the merge is not the reviewed one

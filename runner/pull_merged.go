@@ -328,10 +328,11 @@ func (x *execution) adopt(tx *bbolt.Tx, o *origin, v *reviewer) error {
 		if err != nil {
 			return err
 		}
-		if !x.takesFrom(id) {
+		took := x.takenFrom(id)
+		if len(took) == 0 {
 			continue
 		}
-		p.Applied = x.run.ID
+		p.Applied, p.Brought = x.run.ID, took
 		if err := errors.Join(v.announce(tx, p), putPull(tx, p)); err != nil {
 			return err
 		}
@@ -344,13 +345,15 @@ func (u *UnitResult) foretold(shown *UnitResult) {
 	u.Add, u.Change, u.Destroy, u.Outputs, u.Changes = shown.Add, shown.Change, shown.Destroy, shown.Outputs, shown.Changes
 }
 
-func (x *execution) takesFrom(pull string) bool {
-	for _, t := range x.tasks {
+// takenFrom are the units that a pull request brought to a run.
+func (x *execution) takenFrom(pull string) (ids []string) {
+	for id, t := range x.tasks {
 		if t.brought == pull {
-			return true
+			ids = append(ids, id)
 		}
 	}
-	return false
+	slices.Sort(ids)
+	return ids
 }
 
 // tellPulls has the pull requests of a run say what it came to.

@@ -32,6 +32,9 @@ func (v *reviewer) plan(ctx context.Context, id string, mine *planning) (waits b
 	if why, err := v.mergeWith(ctx, p, made); err != nil || why != "" {
 		return false, v.unplannable(ctx, id, made, why, err)
 	}
+	if gone, err := v.isMerged(ctx, p, made); err != nil || gone {
+		return false, err // the next look knows more
+	}
 	x, why, err := v.prepare(ctx, p, made)
 	if err != nil || why != "" {
 		return false, v.unplannable(ctx, id, made, why, err)
@@ -66,6 +69,37 @@ func (v *reviewer) mergeWith(ctx context.Context, p *pull, made *pullPlan) (why 
 	}
 	made.Commit = merged.Commit
 	return "", nil
+}
+
+// isMerged tells whether a pull request brings nothing to the branch because the branch
+// has it already: a forge moves the branch first, and calls the pull request merged a
+// moment later. What was reviewed of it is not replaced by a plan of nothing.
+func (v *reviewer) isMerged(ctx context.Context, p *pull, made *pullPlan) (bool, error) {
+	if v.forge == nil || p.number() == 0 {
+		return false, nil
+	}
+	if paths, err := v.repo.mirror.Changes(made.Base, made.Commit); err != nil || len(paths) > 0 {
+		return false, err
+	}
+	since := ""
+	if p.Plan != nil {
+		since = p.Plan.Base
+	}
+	for c, n := made.Base, 0; c != since && n < mostCommits; n++ {
+		pr, found, err := v.forge.Brought(ctx, c)
+		if err != nil {
+			return false, fmt.Errorf("ask which pull request brought %s: %w", short(c), err)
+		}
+		if found && pr.Number == p.number() && pr.State == forge.Merged {
+			return true, nil
+		}
+		commit, err := v.repo.mirror.Commit(c)
+		if err != nil || len(commit.Parents) == 0 || since == "" {
+			return false, err
+		}
+		c = commit.Parents[0]
+	}
+	return false, nil
 }
 
 // unplannable records why there is no plan of a head. An error of the machinery is
@@ -111,7 +145,7 @@ func (v *reviewer) prepare(ctx context.Context, p *pull, made *pullPlan) (_ *rev
 		return nil, "", err
 	}
 	run := &Run{
-		Repository: v.repo.cfg.Name, Commit: made.Head, Trigger: OnPullRequest, PullRequest: p.number(), Branch: p.Seen.HeadRef, Base: made.Base, Tree: made.Commit,
+		Repository: v.repo.cfg.Name, Commit: made.Head, Trigger: OnPullRequest, PullRequest: p.number(), Branch: p.Seen.HeadRef, Base: made.Base, Tree: made.Commit, Review: true,
 		Status: Running, Started: v.r.opts.Now(), Subject: p.Seen.Title, Author: p.Seen.Author.Login, Units: []UnitResult{},
 	}
 	if slices.Contains(paths, workspace.ConfigFile) {

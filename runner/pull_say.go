@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"go.etcd.io/bbolt"
@@ -93,10 +94,10 @@ func (v *reviewer) pending(tx *bbolt.Tx, p *pull) error {
 
 func (v *reviewer) setStatuses(tx *bbolt.Tx, p *pull, all []forge.Status) error {
 	for _, s := range all {
-		if p.Plan == nil {
-			return nil
+		commit := p.Seen.Head
+		if p.Plan != nil {
+			commit = p.Plan.Head
 		}
-		commit := p.Plan.Head
 		if err := v.r.put(tx, p.Repository, "status "+commit+" "+s.Context, note{Pull: p.ID, Commit: commit, Status: &s}); err != nil {
 			return err
 		}
@@ -268,6 +269,9 @@ func (v *reviewer) addApplied(tx *bbolt.Tx, p *pull, c *comment.Report, texts bo
 	if err != nil {
 		return err
 	}
+	if len(p.Brought) > 0 {
+		c.Failed = "" // why there was no plan does not matter any more
+	}
 	c.Run, c.URL, c.Seconds = run.ID, v.runPage(run.ID), run.Seconds
 	c.Title = fmt.Sprintf("%s of %s", appliedWord(run.Status), short(run.Commit))
 	c.Notes = append(c.Notes, run.Notes...)
@@ -277,7 +281,11 @@ func (v *reviewer) addApplied(tx *bbolt.Tx, p *pull, c *comment.Report, texts bo
 		for i < len(c.Units) && c.Units[i].ID != u.ID {
 			i++
 		}
-		if i == len(c.Units) {
+		switch {
+		case i == len(c.Units) && slices.Contains(p.Brought, u.ID):
+			c.Units = append(c.Units, now) // merged before it was planned
+			continue
+		case i == len(c.Units):
 			continue // of another pull request that the same run took
 		}
 		if now.Diff == "" && len(now.Objects) == 0 {

@@ -180,7 +180,14 @@ func (r *Runner) recoverRun(tx *bbolt.Tx, run *Run, alive map[[2]string]bool, un
 		end := r.opts.Now()
 		run.Finished = &end
 	}
-	return putRun(tx, run)
+	if err := putRun(tx, run); err != nil {
+		return err
+	}
+	repo, err := r.repository(run.Repository)
+	if err != nil || run.Status == Running {
+		return nil // nobody is configured to be told, or there is more to come
+	}
+	return r.tellPulls(tx, repo, run)
 }
 
 // follow watches the adopted applies of a repository to their ends, so that the pass

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -81,7 +82,8 @@ func (w *world) serve() {
 		if p.gone() {
 			w.t.Fatalf("mooring serve ended at once:\n%s", p.said())
 		}
-		if strings.Contains(p.said(), "msg=serving") {
+		// It is ready when it has taken the branch once: what is there before that is nobody's news.
+		if code, _ := w.get("http://"+w.address+"/readyz", ""); code == http.StatusOK {
 			return ""
 		}
 		return p.said()

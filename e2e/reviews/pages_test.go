@@ -17,7 +17,7 @@ import (
 	"github.com/mooring-iac/mooring/e2e/gitea"
 )
 
-// get asks for a page with a password; "" is none.
+// get asks for a page with a password; "" is none. 0 is that nobody answers.
 func (w *world) get(url, password string) (int, string) {
 	w.t.Helper()
 	req, err := http.NewRequestWithContext(w.t.Context(), http.MethodGet, url, nil)
@@ -29,12 +29,12 @@ func (w *world) get(url, password string) (int, string) {
 	}
 	resp, err := http.DefaultClient.Do(req)
 	if err != nil {
-		w.t.Fatal(err)
+		return 0, err.Error()
 	}
 	defer resp.Body.Close()
 	body, err := io.ReadAll(resp.Body)
 	if err != nil {
-		w.t.Fatal(err)
+		return 0, err.Error()
 	}
 	return resp.StatusCode, string(body)
 }

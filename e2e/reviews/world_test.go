@@ -121,7 +121,10 @@ repository "infra" {
 		w.open("everything")
 		w.stop()
 		if t.Failed() && w.mooring != nil {
-			t.Logf("what Mooring said last:\n%s", tail(w.mooring.said()))
+			logs, _ := filepath.Glob(filepath.Join(w.dir, "serve-*.log")) // the pattern is right
+			for _, log := range logs[max(0, len(logs)-3):] {
+				t.Logf("what Mooring said last, %s:\n%s", filepath.Base(log), tail((&process{log: log}).said()))
+			}
 		}
 	})
 	return w

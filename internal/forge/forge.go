@@ -187,9 +187,6 @@ func (e *LimitError) RetryAt() time.Time { return e.Until }
 
 func (e *LimitError) Unwrap() error { return ErrUnavailable }
 
-// RetryAt is when the forge may be asked again.
-func (e *LimitError) RetryAt() time.Time { return e.Until }
-
 // Hook is what a webhook hints at. Nothing is decided from it.
 type Hook struct {
 	Repository string // owner/name that it is about
