@@ -14,7 +14,7 @@ import (
 )
 
 // schedule starts the plans that are due, and ends those that are overtaken.
-func (v *reviewer) schedule(ctx context.Context, base mirror.Head) error {
+func (v *reviewer) schedule(ctx context.Context, refs mirror.Refs) error {
 	known, err := v.r.pulls(v.repo.cfg.Name)
 	if err != nil {
 		return err
@@ -24,12 +24,12 @@ func (v *reviewer) schedule(ctx context.Context, base mirror.Head) error {
 		if p.Ended {
 			continue
 		}
-		due, why := v.due(p, base.Commit)
+		due, why := v.due(p, refs.Head.Commit)
 		if why != "" {
 			failed = errors.Join(failed, v.standBack(p, why))
 		}
 		if due {
-			v.start(ctx, p, base.Commit)
+			v.start(ctx, p, refs)
 		}
 	}
 	return failed
@@ -120,9 +120,9 @@ func (v *reviewer) standBack(p *pull, why string) error {
 }
 
 // start begins a plan; one of the same pull request that is under way is ended first.
-func (v *reviewer) start(ctx context.Context, p *pull, base string) {
+func (v *reviewer) start(ctx context.Context, p *pull, refs mirror.Refs) {
 	ctx, cancel := context.WithCancelCause(ctx)
-	mine := &planning{head: p.Seen.Head, base: base, cancel: cancel, done: make(chan struct{})}
+	mine := &planning{head: p.Seen.Head, base: refs.Head.Commit, merged: refs.All[mergeRef(p.Seen)], cancel: cancel, done: make(chan struct{})}
 	v.mu.Lock()
 	old := v.running[p.ID]
 	v.running[p.ID] = mine
@@ -146,6 +146,14 @@ func (v *reviewer) start(ctx context.Context, p *pull, base string) {
 			v.hint() // something may have waited for it
 		}
 	})
+}
+
+// mergeRef is where a forge that tries merges keeps the one of a pull request.
+func mergeRef(pr forge.PullRequest) string {
+	if base, ok := strings.CutSuffix(pr.HeadGitRef, "/head"); ok && pr.Number > 0 {
+		return base + "/merge"
+	}
+	return ""
 }
 
 func overtaken(old, now *planning) string {
