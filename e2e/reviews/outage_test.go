@@ -83,14 +83,14 @@ func TestAnOutageLosesNothing(t *testing.T) {
 	defer pace.Stop()
 	var pulls []*story
 	open := true
-	for i := 0; open; i++ {
+	for i := 0; open || i < counts(9, 60); i++ {
 		if i%3 == 0 && len(pulls) < counts(3, 12) {
 			pulls = append(pulls, w.begin(len(pulls)))
 		}
 		pulls[i%len(pulls)].next()
 		select {
 		case <-over:
-			open = false
+			open, over = false, nil
 		case <-pace.C:
 		}
 	}
