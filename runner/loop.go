@@ -246,9 +246,11 @@ func (r *Runner) Locks() (all []locks.Lock, err error) {
 // ErrAmbiguous is returned where a unit's id is found in several repositories.
 var ErrAmbiguous = errors.New("several repositories have it")
 
-// Unlock takes a lock from whoever holds it: a person's decision.
+// Unlock takes a lock from whoever holds it: a person's decision. A pull request loses
+// all of its locks with it, and its plans: it has them all or none.
 func (r *Runner) Unlock(repository, unit, by string) (locks.Lock, error) {
 	var broken locks.Lock
+	r.stopHolders(repository, unit, by)
 	err := r.journal.update(func(tx *bbolt.Tx) error {
 		all, err := locks.List(tx)
 		if err != nil {
@@ -265,6 +267,9 @@ func (r *Runner) Unlock(repository, unit, by string) (locks.Lock, error) {
 			return fmt.Errorf("unlock %s: %w", unit, locks.ErrNotHeld)
 		case 1:
 			broken = found[0]
+			if r.heldByPull(tx, broken) {
+				return r.unlockHolder(tx, broken, by)
+			}
 			_, err = locks.Break(tx, broken.Key)
 			return err
 		}

@@ -41,11 +41,13 @@ type pull struct {
 	Queued  uint64    `json:"queued,omitempty"`  // its place among those that stand behind somebody, 0 is none
 	Reviews []review  `json:"reviews,omitempty"` // who said yes to which plan
 
-	Applied string   `json:"applied,omitempty"` // the run that applies, or applied, what was reviewed
-	Brought []string `json:"brought,omitempty"` // the units that it brought to that run after its merge, planned before or not
-	Before  string   `json:"before,omitempty"`  // an earlier apply, after which what is left was planned again
-	Merging string   `json:"merging,omitempty"` // the head that is to be merged once it is applied whole
-	Differs []string `json:"differs,omitempty"` // units whose plan after the merge is not the reviewed one
+	Applied string `json:"applied,omitempty"` // the run that applies, or applied, what was reviewed
+	Before  string `json:"before,omitempty"`  // an earlier apply, after which what is left was planned again
+	Merging string `json:"merging,omitempty"` // the head that is to be merged once it is applied whole
+	// Took has, by unit, the run that took what this brought to the branch.
+	Took    map[string]string `json:"took,omitempty"`
+	Differs []string          `json:"differs,omitempty"` // units whose plan after the merge is not the reviewed one
+	Settled string            `json:"settled,omitempty"` // before a merge: the apply of which it is known what follows from it
 
 	Report int64  `json:"report,omitempty"` // the comment that Mooring keeps up to date
 	Posted string `json:"posted,omitempty"` // digest of what it says
@@ -223,4 +225,24 @@ func dropReviewed(tx *bbolt.Tx, repository, id string, keep func(*reviewed) bool
 		tx.OnCommit(func() { removeFile(file) })
 	}
 	return nil
+}
+
+// appliedOf are the runs that took what a pull request brought to the branch: those
+// are runs of a commit, and do not say so themselves.
+func appliedOf(tx *bbolt.Tx, q RunsQuery) (map[string]bool, error) {
+	ids := map[string]bool{}
+	if q.Pull == 0 {
+		return ids, nil
+	}
+	c := tx.Bucket(pullsBucket).Cursor()
+	for k, v := c.First(); k != nil; k, v = c.Next() {
+		p := &pull{}
+		if err := json.Unmarshal(v, p); err != nil {
+			return nil, fmt.Errorf("read what is known of a pull request: %w", err)
+		}
+		if p.number() == q.Pull && (q.Repository == "" || p.Repository == q.Repository) {
+			ids[p.Applied], ids[p.Before] = true, true
+		}
+	}
+	return ids, nil
 }

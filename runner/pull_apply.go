@@ -60,6 +60,10 @@ func (v *reviewer) mayApply(ctx context.Context, p *pull, units []string) (strin
 	switch {
 	case !v.beforeMerge():
 		return "this repository applies after the merge", nil
+	case v.under(p.ID) != nil && v.under(p.ID).apply:
+		return "it is being applied", nil
+	case v.under(p.ID) != nil || p.Again != "":
+		return "a new plan is under way: look at it first", nil
 	case !p.planned():
 		return "there is no plan of its head yet", nil
 	case p.Plan.Failed != "":
@@ -67,10 +71,14 @@ func (v *reviewer) mayApply(ctx context.Context, p *pull, units []string) (strin
 	case p.Seen.Fork && p.Allowed != p.Plan.Head:
 		return "nobody with write access has let this head of a fork run", nil
 	}
+	if !p.Plan.Shown {
+		return "its plan has yet to be shown here: look at it first", nil
+	}
 	if p.Applied != "" {
 		if run, err := v.r.Show(p.Applied); err == nil && run.Finished == nil {
 			return "it is being applied", nil
 		}
+		return "it was applied already, by " + p.Applied, nil
 	}
 	now, err := v.forge.PullRequest(ctx, p.number())
 	if err != nil {

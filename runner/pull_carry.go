@@ -2,6 +2,7 @@ package runner
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"go.etcd.io/bbolt"
@@ -33,7 +34,7 @@ func (a *pullApply) begin(graph *workspace.Graph, before func(id string) *worksp
 	x := &execution{r: r, repo: repo, run: run, graph: graph, tasks: map[string]task{}, known: known, locked: a.p.ID, applies: true}
 	for _, u := range shown.Units {
 		k := kept[u.ID]
-		if u.Status != Planned || k == nil || len(a.units) > 0 && !contains(a.units, u.ID) {
+		if u.Status != Planned || k == nil || u.Kind == KindWorkspace && k.File == "" || len(a.units) > 0 && !contains(a.units, u.ID) {
 			continue
 		}
 		t := task{unit: graph.Unit(u.ID), approved: true, removal: u.Removal, brought: a.p.ID, reviewed: k, agreed: true}
@@ -81,7 +82,10 @@ func (x *execution) promote(tx *bbolt.Tx, id string, t task) error {
 	if t.removal && m.Departed == nil {
 		m.Departed = &departed{Why: "destroy", From: t.from}
 	}
-	if err := tx.Bucket(reviewsBucket).Delete(reviewKey(x.run.Repository, t.reviewed.Pull, id)); err != nil {
+	// What was reviewed stays known until it is applied: a plan that has to be made again is compared with it.
+	said := *t.reviewed
+	said.File = ""
+	if err := putReviewed(tx, x.run.Repository, &said); err != nil {
 		return err
 	}
 	return putMemory(tx, m)
@@ -90,7 +94,7 @@ func (x *execution) promote(tx *bbolt.Tx, id string, t task) error {
 // carry applies in the background; it ends with ctx as every apply does, within its
 // grace.
 func (v *reviewer) carry(ctx context.Context, id string, x *execution) {
-	mine := &planning{head: x.run.Commit, base: x.run.Base, cancel: func(error) {}, done: make(chan struct{})}
+	mine := &planning{head: x.run.Commit, base: x.run.Base, apply: true, cancel: func(error) {}, done: make(chan struct{})}
 	v.mu.Lock()
 	v.running[id] = mine
 	v.mu.Unlock()
@@ -122,9 +126,10 @@ func (v *reviewer) ended(id string, mine *planning) {
 func (v *reviewer) applied(id string, run *Run) error {
 	defer v.tell()
 	return v.r.changePull(v.repo.cfg.Name, id, func(tx *bbolt.Tx, p *pull) error {
-		if p.Applied != run.ID {
+		if p.Applied != run.ID || p.Settled == run.ID {
 			return nil
 		}
+		p.Settled = run.ID
 		shown, err := getRun(tx, runOf(p))
 		if err != nil {
 			return err
@@ -146,7 +151,7 @@ func (v *reviewer) applied(id string, run *Run) error {
 			}
 		case waiting && run.Status == Applied && !p.Ended:
 			p.Again = "what it waited for is applied"
-		case !whole && run.Status != Applied:
+		case !whole && !p.Ended:
 			// A failed apply leaves a plan that is no longer true: a new one shows what is left.
 			p.Again = "the apply came to " + string(run.Status)
 		}
@@ -155,6 +160,29 @@ func (v *reviewer) applied(id string, run *Run) error {
 		}
 		return v.announce(tx, p)
 	})
+}
+
+// settleApply does what follows from an apply that a Mooring before this one began, and
+// whose end it did not live to see.
+func (v *reviewer) settleApply(p *pull) error {
+	if p.Applied == "" || p.Applied == p.Settled || !v.beforeMerge() {
+		return nil
+	}
+	run, err := v.r.Show(p.Applied)
+	if errors.Is(err, ErrNoRun) || err == nil && run.Finished == nil {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if err := v.applied(p.ID, &run); err != nil {
+		return err
+	}
+	now, err := v.r.pull(p.Repository, p.ID)
+	if err == nil {
+		*p = *now
+	}
+	return err
 }
 
 // abandon lets the branch have its say again about units that a pull request applied

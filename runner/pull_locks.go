@@ -18,6 +18,9 @@ func (v *reviewer) beforeMerge() bool {
 	return v.forge != nil && v.repo.cfg.Apply == BeforeMerge
 }
 
+// IsPull tells a holder of locks that is a pull request from one that is a run.
+func IsPull(holder string) bool { return isPull(holder) }
+
 // isPull tells the name of a pull request from that of a run.
 func isPull(holder string) bool {
 	return strings.HasPrefix(holder, "#") || strings.HasPrefix(holder, branchID(""))
@@ -45,6 +48,14 @@ func (v *reviewer) takeLocks(p *pull, x *reviewRun) (waits []waitFor, err error)
 			waits = []waitFor{{By: "the next look"}}
 			return nil
 		}
+		mine := map[string]bool{} // what it holds it keeps, whoever waits for it
+		for _, u := range x.run.Units {
+			holder, held, err := locks.Get(tx, keys[u.ID])
+			if err != nil {
+				return err
+			}
+			mine[u.ID] = held && holder.Run == p.ID && holder.Repository == p.Repository
+		}
 		if err := releasePull(tx, p); err != nil {
 			return err
 		}
@@ -53,7 +64,7 @@ func (v *reviewer) takeLocks(p *pull, x *reviewRun) (waits []waitFor, err error)
 			return err
 		}
 		for _, u := range x.run.Units {
-			if by := ahead[u.ID]; by != "" {
+			if by := ahead[u.ID]; by != "" && !mine[u.ID] {
 				waits = append(waits, waitFor{u.ID, by})
 				continue
 			}
@@ -105,10 +116,9 @@ func (v *reviewer) standBehind(tx *bbolt.Tx, p *pull, x *reviewRun, waits []wait
 		return nil // said already
 	}
 	p.Waits = waits
-	if err := v.r.settlePlan(tx, p, "it waits for "+standsBehind(p)); err != nil {
+	if err := v.replacePlan(tx, p, &pullPlan{Head: x.plan.Head, Base: x.plan.Base}, "it waits for "+standsBehind(p)); err != nil {
 		return err
 	}
-	p.Plan = &pullPlan{Head: x.plan.Head, Base: x.plan.Base}
 	return v.announce(tx, p)
 }
 
@@ -179,6 +189,47 @@ func (v *reviewer) unlockPull(tx *bbolt.Tx, p *pull, by forge.User) string {
 	}
 	v.hint()
 	return ""
+}
+
+// stopHolders ends the plans under way of pull requests that hold a unit. An apply is
+// not ended by this.
+func (r *Runner) stopHolders(repository, unit, by string) {
+	all, err := r.Locks()
+	if err != nil {
+		return // who reads them next says it
+	}
+	for _, l := range all {
+		if l.Unit != unit || repository != "" && l.Repository != repository || !isPull(l.Run) {
+			continue
+		}
+		repo, err := r.repository(l.Repository)
+		if err != nil || repo.reviews == nil {
+			continue
+		}
+		if p, err := r.pull(l.Repository, l.Run); err == nil && p.Applied == "" {
+			repo.reviews.stop(p.ID, "an unlock by "+by)
+		}
+	}
+}
+
+// unlockHolder takes every lock from the pull request that holds one.
+func (r *Runner) unlockHolder(tx *bbolt.Tx, l locks.Lock, by string) error {
+	repo, err := r.repository(l.Repository)
+	if err != nil {
+		return err
+	}
+	if repo.reviews == nil { // its forge is no longer in the configuration
+		_, err := locks.Break(tx, l.Key)
+		return err
+	}
+	p, err := getPull(tx, l.Repository, l.Run)
+	if err != nil {
+		return err
+	}
+	if why := repo.reviews.unlockPull(tx, p, forge.User{Login: by}); why != "" {
+		return fmt.Errorf("unlock %s, which %s holds: %s", l.Unit, l.Run, why)
+	}
+	return putPull(tx, p)
 }
 
 // waitsOf says what a pull request waits for, in words for its author.

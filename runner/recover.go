@@ -183,11 +183,10 @@ func (r *Runner) recoverRun(tx *bbolt.Tx, run *Run, alive map[[2]string]bool, un
 	if err := putRun(tx, run); err != nil {
 		return err
 	}
-	repo, err := r.repository(run.Repository)
-	if err != nil || run.Status == Running {
-		return nil // nobody is configured to be told, or there is more to come
+	if repo, err := r.repository(run.Repository); err == nil && run.Finished != nil {
+		return r.tellPulls(tx, repo, run)
 	}
-	return r.tellPulls(tx, repo, run)
+	return nil
 }
 
 // follow watches the adopted applies of a repository to their ends, so that the pass
