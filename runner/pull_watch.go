@@ -98,59 +98,68 @@ func (r *Runner) newReviewer(repo *repository) (*reviewer, error) {
 // something hints at news, until ctx ends. Plans under way end with it.
 func (v *reviewer) watch(ctx context.Context) {
 	log := v.r.opts.Log.With("repository", v.repo.cfg.Name)
-	trouble := 0
+	pace := pace{}
 	for ctx.Err() == nil {
+		tries := pace.trouble
 		err := v.look(ctx)
-		pause := jitter(v.repo.cfg.Poll)
-		var limit *forge.LimitError
+		if ctx.Err() != nil {
+			break
+		}
+		pause, least := pace.after(err, v.r.opts.Now(), v.repo.cfg.Poll, v.unsettled)
 		switch {
-		case ctx.Err() != nil:
-		case err != nil:
-			if trouble++; trouble == 1 { // said once, until it is well again
-				log.Error("pull requests cannot be looked at; trying again until they can", "error", err)
-				v.r.emit(Event{Repository: v.repo.cfg.Name, Phase: PhasePoll, Text: err.Error()})
-			}
-			pause = max(pause, backoff(firstPause, lastPause, trouble))
-			if errors.As(err, &limit) {
-				pause = max(limit.Until.Sub(v.r.opts.Now()), pause)
-			}
-		case trouble > 0:
-			log.Info("pull requests can be looked at again", "tries", trouble)
-			trouble = 0
-		case v.unsettled():
-			pause = min(pause, sameSecond)
+		case err != nil && tries == 0: // said once, until it is well again
+			log.Error("pull requests cannot be looked at; trying again until they can", "error", err)
+			v.r.emit(Event{Repository: v.repo.cfg.Name, Phase: PhasePoll, Text: err.Error()})
+		case err == nil && tries > 0:
+			log.Info("pull requests can be looked at again", "tries", tries)
 		}
-		timer := time.NewTimer(pause)
-		select {
-		case <-ctx.Done():
-		case <-v.wake:
-		case <-timer.C:
-		}
-		timer.Stop()
+		v.rest(ctx, pause, least)
 	}
 	v.wg.Wait()
 }
 
 // once looks at the pull requests, waits until what follows from it has been done, and
-// tells the forge of it: what a sync does.
-func (v *reviewer) once(ctx context.Context) error {
+// tells the forge of it: what a sync does. It returns the runs that were made for them.
+func (v *reviewer) once(ctx context.Context) (made []string, err error) {
 	defer v.wg.Wait()
+	before, err := v.lastRuns()
+	if err != nil {
+		return nil, err
+	}
 	for range 10 { // what waits for a lock or an upstream may be free after the first round
-		if err := v.look(ctx); err != nil {
-			return err
+		var busy bool
+		err = v.look(ctx)
+		if err == nil {
+			busy, err = v.idle(ctx)
 		}
-		busy, err := v.idle(ctx)
-		if err != nil {
-			return err
+		if err == nil {
+			err = v.drain(ctx)
 		}
-		if err := v.drain(ctx); err != nil {
-			return err
-		}
-		if !busy {
-			return nil
+		if err != nil || !busy {
+			break
 		}
 	}
-	return nil
+	after, unread := v.lastRuns()
+	for run := range after {
+		if !before[run] {
+			made = append(made, run)
+		}
+	}
+	return made, errors.Join(err, unread)
+}
+
+// lastRuns are the last plans and applies of all pull requests.
+func (v *reviewer) lastRuns() (map[string]bool, error) {
+	known, err := v.r.pulls(v.repo.cfg.Name)
+	last := map[string]bool{}
+	for _, p := range known {
+		for _, run := range []string{runOf(p), p.Applied} {
+			if run != "" {
+				last[run] = true
+			}
+		}
+	}
+	return last, err
 }
 
 // hint asks for a look now.
