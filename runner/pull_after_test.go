@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -199,7 +200,7 @@ func (f *fixture) handle(dir string, change func(state map[string]any)) {
 
 func TestAPlanThatRefersToWhatItsMakingLeftIsMadeAgain(t *testing.T) {
 	f := newReviewFixture(t, map[string]string{"app/main.tf": replacing(`"one"`)}, func(o *Options) {
-		o.PlanValues = map[string]string{"TF_LOG": "ERROR", "TF_LOG_PATH": "made-by-the-plan.log"}
+		o.ToolPath = leavingFiles(t)
 	})
 	f.expect("app applied")
 	pull := f.propose("app", map[string]string{"app/main.tf": replacing(`"two"`)})
@@ -213,6 +214,21 @@ func TestAPlanThatRefersToWhatItsMakingLeftIsMadeAgain(t *testing.T) {
 	silent(t, notes, reviewedNote(pullID(pull.Number)))
 	f.status(pull.State().Head, applyStatus, "success")
 	f.settled(pull.State().Head)
+}
+
+// leavingFiles is a Terraform whose plans leave a file in the root module, as an archive is.
+func leavingFiles(t *testing.T) string {
+	t.Helper()
+	real, err := exec.LookPath("terraform")
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), "terraform")
+	script := fmt.Sprintf("#!/bin/sh\n[ \"$1\" = plan ] && echo made > archive.zip\nexec '%s' \"$@\"\n", real)
+	if err := os.WriteFile(path, []byte(script), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	return path
 }
 
 // What a run could not take is still the pull request's when a later one takes it, and its
