@@ -30,6 +30,7 @@ type task struct {
 	brought  string    // the pull request that what is new of it came from; "" is a direct push
 	reviewed *reviewed // the plan of it that people saw there; nil is none
 	agreed   bool      // somebody else than the author said yes to that plan
+	by       string    // who did; "" where it is not known
 }
 
 // execution takes the tasks of one run through their units.
