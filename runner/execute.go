@@ -1,6 +1,7 @@
 package runner
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -46,8 +47,9 @@ type execution struct {
 
 	checkouts mirrorCheckouts
 
-	mu    sync.Mutex         // guards run and known
+	mu    sync.Mutex         // guards run, known and looks
 	known map[string]*memory // of the repository's units, as recorded
+	looks map[string]bool    // units that are somebody else's: nothing is remembered of them
 }
 
 // outcome is how a unit ended, before it is recorded.
@@ -135,6 +137,14 @@ func (x *execution) putBack(ctx context.Context, ended map[string]Status) error 
 				continue
 			}
 			u, m := x.run.Unit(id), x.memory(id)
+			if x.locked != "" { // the pull request's own plan says what is left
+				u.Status, u.Reason = Superseded, cmp.Or(cancelledBy(ctx), "Mooring was stopped")+" before it began: what is left is planned again"
+				dropPlan(tx, m)
+				if err := errors.Join(putResult(tx, x.run.ID, *u), putMemory(tx, m)); err != nil {
+					return err
+				}
+				continue
+			}
 			u.Status = t.was
 			if by := cancelledBy(ctx); by != "" {
 				u.Status, u.Reason = Discarded, by+" before it began"
@@ -244,10 +254,10 @@ func (x *execution) standing(id string) Status {
 func (x *execution) begin(t task, now time.Time) error {
 	id := t.unit.ID
 	x.mu.Lock()
+	defer x.mu.Unlock()
 	u := x.run.Unit(id)
 	u.Status, u.Started, u.Reason, u.Error = Running, &now, "", ""
 	result := *u
-	x.mu.Unlock()
 	return x.r.journal.update(func(tx *bbolt.Tx) error {
 		err := locks.Acquire(tx, x.r.lockKey(x.repo, t.unit), locks.Holder{
 			Unit: id, Repository: x.run.Repository, Run: x.holder(),
@@ -256,8 +266,30 @@ func (x *execution) begin(t task, now time.Time) error {
 		if err != nil && !x.mayLookOnly(err) {
 			return err
 		}
+		if err != nil {
+			if x.looks == nil {
+				x.looks = map[string]bool{}
+			}
+			x.looks[id] = true
+		} else if err := x.refresh(tx, t); err != nil {
+			return err
+		}
 		return putResult(tx, x.run.ID, result)
 	})
+}
+
+// refresh reads what is known of a unit again, now that it is locked: where pull
+// requests are applied before they are merged, one of them may have applied it since
+// the pass began.
+func (x *execution) refresh(tx *bbolt.Tx, t task) error {
+	if x.repo.cfg.Apply != BeforeMerge || x.locked != "" || tx.Bucket(unitsBucket).Get(unitKey(x.run.Repository, t.unit.ID)) == nil {
+		return nil
+	}
+	m, err := getMemory(tx, x.run.Repository, t.unit.ID)
+	if err == nil {
+		x.known[t.unit.ID] = m
+	}
+	return err
 }
 
 // holder is who holds the locks of the units that are under way.
@@ -288,13 +320,19 @@ func (x *execution) record(t task, o outcome, started time.Time, locked bool) er
 
 	x.mu.Lock()
 	defer x.mu.Unlock()
+	look := x.looks[id]
 	m := x.memory(id)
-	m.Intent = nil
-	m.took(x.run, &o, t.from)
+	if !look {
+		m.Intent = nil
+		m.took(x.run, &o, t.from)
+	}
 	// Who approved is in the earlier notes, and stays for good.
 	o.Notes = withNotes(x.run.Unit(id).Notes, o.Notes...)
 	*x.run.Unit(id) = o.UnitResult
 	err := x.r.journal.update(func(tx *bbolt.Tx) error {
+		if look {
+			return putResult(tx, x.run.ID, o.UnitResult)
+		}
 		if locked && x.locked == "" {
 			// A person may have broken the lock meanwhile: that is no failure of the unit.
 			if err := locks.Release(tx, x.r.lockKey(x.repo, t.unit), x.run.ID); err != nil && !errors.Is(err, locks.ErrNotHeld) {
@@ -311,7 +349,7 @@ func (x *execution) record(t task, o outcome, started time.Time, locked bool) er
 		}
 		return putResult(tx, x.run.ID, o.UnitResult)
 	})
-	if o.gone && o.Kind == KindWorkspace {
+	if o.gone && o.Kind == KindWorkspace && !look {
 		// Warm directories of a unit that is no more; what stays is only in the way.
 		if err := x.r.home.Forget(x.run.Repository, workspaceKey(t.unit)); err != nil {
 			x.r.opts.Log.Warn("cannot clear away after a unit that is gone", "unit", id, "error", err)

@@ -56,7 +56,7 @@ func (r *Runner) watch(ctx context.Context, repo *repository) {
 	first := true // what was cut short by the last shutdown is taken again at once
 	for {
 		m := polled
-		if first || failures > 0 && !r.opts.Now().Before(retryAt) {
+		if repo.retry.Swap(false) || first || failures > 0 && !r.opts.Now().Before(retryAt) {
 			m = retried
 		}
 		first = false
@@ -244,7 +244,8 @@ func (r *Runner) Locks() (all []locks.Lock, err error) {
 // ErrAmbiguous is returned where a unit's id is found in several repositories.
 var ErrAmbiguous = errors.New("several repositories have it")
 
-// Unlock takes a lock from whoever holds it: a person's decision.
+// Unlock takes a lock from whoever holds it: a person's decision. A pull request loses
+// all of its locks with it, and the plans that they guarded.
 func (r *Runner) Unlock(repository, unit, by string) (locks.Lock, error) {
 	var broken locks.Lock
 	err := r.journal.update(func(tx *bbolt.Tx) error {
@@ -263,6 +264,9 @@ func (r *Runner) Unlock(repository, unit, by string) (locks.Lock, error) {
 			return fmt.Errorf("unlock %s: %w", unit, locks.ErrNotHeld)
 		case 1:
 			broken = found[0]
+			if r.heldByPull(tx, broken) {
+				return r.unlockHeld(tx, broken, by)
+			}
 			_, err = locks.Break(tx, broken.Key)
 			return err
 		}
@@ -270,6 +274,7 @@ func (r *Runner) Unlock(repository, unit, by string) (locks.Lock, error) {
 	})
 	if err == nil {
 		r.opts.Log.Warn("a person broke a lock", "unit", broken.Unit, "repository", broken.Repository, "run", broken.Run, "by", by)
+		r.Hint(broken.Repository, false)
 	}
 	return broken, err
 }

@@ -28,6 +28,7 @@ type pass struct {
 	graph *workspace.Graph
 	made  []string        // runs made or taken further
 	done  map[string]bool // units that this pass took further already
+	lent  map[string]bool // units that a pull request has applied and keeps until it is merged or closed
 
 	hits map[string]map[string]bool // by parent and commit: the units that differ
 }
@@ -78,6 +79,9 @@ func (r *Runner) take(ctx context.Context, repo *repository, m mode) ([]string, 
 		return nil, nil
 	}
 	err = p.run(ctx)
+	if len(p.made) > 0 && repo.cfg.Apply == BeforeMerge {
+		repo.reviews.hint() // whoever waited for a lock of it
+	}
 	// What a first fetch and a large graph took is not needed while nothing happens.
 	repo.mirror.DropCaches()
 	debug.FreeOSMemory()
@@ -135,7 +139,9 @@ func (p *pass) run(ctx context.Context) error {
 // remember loads what is known of the repository's units.
 func (p *pass) remember() error {
 	return p.r.journal.view(func(tx *bbolt.Tx) (err error) {
-		p.known, err = memories(tx, p.repo.cfg.Name)
+		if p.known, err = memories(tx, p.repo.cfg.Name); err == nil {
+			p.lent, err = p.r.lent(tx, p.repo, p.known)
+		}
 		return err
 	})
 }
@@ -144,7 +150,7 @@ func (p *pass) remember() error {
 // records that the head has been taken.
 func (p *pass) reconcile(ctx context.Context, gone departures) error {
 	ids := choose(p.graph, p.known, p.mode, p.moved, p.repo.cfg.Apply.applies(), p.changedSince(ctx))
-	ids = slices.DeleteFunc(ids, func(id string) bool { return p.done[id] })
+	ids = slices.DeleteFunc(ids, func(id string) bool { return p.done[id] || p.lent[id] })
 	release, err := p.preflight(ctx, ids)
 	defer release()
 	if err != nil {
@@ -299,7 +305,10 @@ func (p *pass) newRun(ctx context.Context, ids []string, removals []removal, gon
 			return err
 		}
 		waiting := make([]*memory, 0, len(tasks))
-		for id := range tasks {
+		for id, t := range tasks {
+			if err := x.refresh(tx, t); err != nil {
+				return err
+			}
 			waiting = append(waiting, p.known[id])
 		}
 		if err := supersede(tx, waiting, run.ID); err != nil {

@@ -11,6 +11,8 @@ import (
 
 	"github.com/mooring-iac/mooring/internal/comment"
 	"github.com/mooring-iac/mooring/internal/forge"
+	"github.com/mooring-iac/mooring/locks"
+	"github.com/mooring-iac/mooring/workspace"
 )
 
 // applyAsked applies what was reviewed of a pull request, before its merge.
@@ -40,6 +42,9 @@ func (v *reviewer) applyAsked(ctx context.Context, id string, c forge.Comment, u
 		if now.Plan == nil || now.Plan.Run != p.Plan.Run || now.Seen.Head != p.Plan.Head || now.Ended {
 			return v.answer(tx, now, c, "not applied: it moved while it was looked at")
 		}
+		if why, err := v.holdsAll(tx, now, graph, before); err != nil || why != "" {
+			return errors.Join(err, v.answer(tx, now, c, "not applied: "+why))
+		}
 		apply := &pullApply{v: v, tx: tx, p: now, by: c.By, units: units}
 		if x, err = apply.begin(graph, before.Unit); err != nil {
 			return err
@@ -52,6 +57,29 @@ func (v *reviewer) applyAsked(ctx context.Context, id string, c forge.Comment, u
 	}
 	v.carry(ctx, id, x)
 	return nil
+}
+
+// holdsAll says which lock of what it is about to apply a pull request does not have.
+func (v *reviewer) holdsAll(tx *bbolt.Tx, p *pull, graph, before *workspace.Graph) (string, error) {
+	run, err := getRun(tx, p.Plan.Run)
+	if err != nil {
+		return "", err
+	}
+	for _, u := range run.Units {
+		unit := graph.Unit(u.ID)
+		if u.Removal {
+			unit = before.Unit(u.ID)
+		}
+		if unit == nil {
+			return "", fmt.Errorf("%s is not in what was planned", u.ID)
+		}
+		if h, held, err := locks.Get(tx, v.r.lockKey(v.repo, unit)); err != nil {
+			return "", err
+		} else if !held || h.Run != p.ID || h.Repository != p.Repository {
+			return fmt.Sprintf("it has no lock of %s any more: `mooring plan` takes it again", u.ID), nil
+		}
+	}
+	return "", nil
 }
 
 // mayApply says why a pull request may not be applied now, or "". Everything that can
@@ -67,10 +95,11 @@ func (v *reviewer) mayApply(ctx context.Context, p *pull, units []string) (strin
 	case p.Seen.Fork && p.Allowed != p.Plan.Head:
 		return "nobody with write access has let this head of a fork run", nil
 	}
-	if p.Applied != "" {
-		if run, err := v.r.Show(p.Applied); err == nil && run.Finished == nil {
-			return "it is being applied", nil
-		}
+	switch {
+	case v.applying(p):
+		return "it is being applied", nil
+	case v.planning(p.ID) || p.Again != "":
+		return "a new plan is being made", nil
 	}
 	now, err := v.forge.PullRequest(ctx, p.number())
 	if err != nil {
@@ -89,8 +118,8 @@ func (v *reviewer) mayApply(ctx context.Context, p *pull, units []string) (strin
 	if refs.Head.Commit != p.Plan.Base && v.touched(p, refs.Head.Commit) {
 		return "the branch has moved in what this plan is about: a new plan is made", nil
 	}
-	if why := v.missingUnits(p, units); why != "" {
-		return why, nil
+	if why, err := v.missingUnits(ctx, p, units); why != "" || err != nil {
+		return why, err
 	}
 	for _, r := range v.cfg.Require {
 		if why, err := v.requirement(ctx, r, p, now, refs.Head.Commit); why != "" || err != nil {
@@ -100,22 +129,51 @@ func (v *reviewer) mayApply(ctx context.Context, p *pull, units []string) (strin
 	return "", nil
 }
 
-func (v *reviewer) missingUnits(p *pull, units []string) string {
+// missingUnits says why the units that a person named, or all where none is named,
+// cannot be applied.
+func (v *reviewer) missingUnits(ctx context.Context, p *pull, units []string) (string, error) {
 	run, err := v.r.Show(p.Plan.Run)
 	if err != nil {
-		return "its plan is gone: `mooring plan` makes a new one"
+		return "its plan is gone: `mooring plan` makes a new one", nil
 	}
 	for _, id := range units {
 		if u := run.Unit(id); u == nil {
-			return fmt.Sprintf("the plan has no unit %q", id)
+			return fmt.Sprintf("the plan has no unit %q", id), nil
 		} else if u.Status != Planned {
-			return fmt.Sprintf("%s is %s: there is nothing to apply", id, u.Status)
+			return fmt.Sprintf("%s is %s: there is nothing to apply", id, u.Status), nil
 		}
 	}
 	if !slices.ContainsFunc(run.Units, func(u UnitResult) bool { return u.Status == Planned }) {
-		return "the plan has nothing to apply"
+		return "the plan has nothing to apply", nil
 	}
-	return ""
+	if len(units) == 0 {
+		return "", nil
+	}
+	graph, err := v.repo.scanWith(ctx, p.Plan.Commit, p.Plan.Base)
+	if err != nil {
+		return "", err
+	}
+	for _, s := range graphSteps(graph, planned(run)) {
+		if !slices.Contains(units, s.id) {
+			continue
+		}
+		for _, up := range s.after {
+			if !slices.Contains(units, up) {
+				return fmt.Sprintf("%s comes after %s: apply that too, or first", s.id, up), nil
+			}
+		}
+	}
+	return "", nil
+}
+
+// planned are the units of a run that have something to apply, but for those that go.
+func planned(run Run) (ids []string) {
+	for _, u := range run.Units {
+		if u.Status == Planned && !u.Removal {
+			ids = append(ids, u.ID)
+		}
+	}
+	return ids
 }
 
 func (v *reviewer) requirement(ctx context.Context, r Requirement, p *pull, now forge.PullRequest, base string) (string, error) {
@@ -124,10 +182,13 @@ func (v *reviewer) requirement(ctx context.Context, r Requirement, p *pull, now 
 		_, why, err := v.agreed(ctx, p)
 		return why, err
 	case RequireMergeable:
-		if now.Mergeable != forge.Yes {
+		switch now.Mergeable {
+		case forge.Yes:
+			return "", nil
+		case forge.No:
 			return "the forge would not merge it now", nil
 		}
-		return "", nil
+		return "the forge does not say yet whether it could be merged: ask again in a moment", nil
 	case RequireUpToDate:
 		has, err := v.repo.mirror.IsAncestor(base, p.Plan.Head)
 		if err == nil && !has {

@@ -2,7 +2,9 @@ package runner
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"slices"
 
 	"go.etcd.io/bbolt"
 
@@ -33,7 +35,7 @@ func (a *pullApply) begin(graph *workspace.Graph, before func(id string) *worksp
 	x := &execution{r: r, repo: repo, run: run, graph: graph, tasks: map[string]task{}, known: known, locked: a.p.ID, applies: true}
 	for _, u := range shown.Units {
 		k := kept[u.ID]
-		if u.Status != Planned || k == nil || len(a.units) > 0 && !contains(a.units, u.ID) {
+		if u.Status != Planned || k == nil || len(a.units) > 0 && !slices.Contains(a.units, u.ID) {
 			continue
 		}
 		t := task{unit: graph.Unit(u.ID), approved: true, removal: u.Removal, brought: a.p.ID, reviewed: k, agreed: true}
@@ -50,21 +52,15 @@ func (a *pullApply) begin(graph *workspace.Graph, before func(id string) *worksp
 	if err := createRun(a.tx, run); err != nil {
 		return nil, err
 	}
+	if tree := run.files(); !slices.Contains(a.p.Took, tree) {
+		a.p.Took = append(a.p.Took, tree)
+	}
 	for id, t := range x.tasks {
 		if err := x.promote(a.tx, id, t); err != nil {
 			return nil, err
 		}
 	}
 	return x, nil
-}
-
-func contains(all []string, one string) bool {
-	for _, s := range all {
-		if s == one {
-			return true
-		}
-	}
-	return false
 }
 
 // promote makes a plan that was reviewed the one that waits for the unit's apply: from
@@ -90,22 +86,49 @@ func (x *execution) promote(tx *bbolt.Tx, id string, t task) error {
 // carry applies in the background; it ends with ctx as every apply does, within its
 // grace.
 func (v *reviewer) carry(ctx context.Context, id string, x *execution) {
-	mine := &planning{head: x.run.Commit, base: x.run.Base, cancel: func(error) {}, done: make(chan struct{})}
+	mine := &planning{head: x.run.Commit, base: x.run.Base, applies: true, cancel: func(error) {}, done: make(chan struct{})}
 	v.mu.Lock()
 	v.running[id] = mine
 	v.mu.Unlock()
 	v.wg.Go(func() {
 		defer close(mine.done)
+		defer v.hint()
 		defer v.ended(id, mine)
 		if err := x.execute(ctx); err != nil {
+			if errors.Is(err, errHandedOver) {
+				return
+			}
 			v.r.opts.Log.Error("an apply before the merge is not recorded", "repository", v.repo.cfg.Name, "pull_request", id, "run", x.run.ID, "error", err)
 			return
 		}
 		if err := v.applied(id, x.run); err != nil {
 			v.r.opts.Log.Error("what an apply before the merge came to cannot be told", "repository", v.repo.cfg.Name, "pull_request", id, "run", x.run.ID, "error", err)
 		}
-		v.hint()
 	})
+}
+
+// applying tells that a pull request is being applied before its merge, here or by the
+// supervisors that an earlier Mooring left.
+func (v *reviewer) applying(p *pull) bool {
+	v.mu.Lock()
+	under := v.running[p.ID]
+	v.mu.Unlock()
+	if under != nil && under.applies {
+		return true
+	}
+	going := false
+	err := v.r.journal.view(func(tx *bbolt.Tx) error {
+		going = v.beforeMerge() && beingApplied(tx, p)
+		return nil
+	})
+	return err == nil && going
+}
+
+// planning tells that a plan of a pull request is under way.
+func (v *reviewer) planning(id string) bool {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return v.running[id] != nil
 }
 
 // ended takes what is over out of what is under way.
@@ -117,65 +140,100 @@ func (v *reviewer) ended(id string, mine *planning) {
 	}
 }
 
-// applied says what an apply came to, has what was deferred planned now, and asks for
-// the merge where everything is done.
+// applied acts on the end of an apply, once: it has what is left planned now, and asks
+// for the merge where nothing is.
 func (v *reviewer) applied(id string, run *Run) error {
 	defer v.tell()
 	return v.r.changePull(v.repo.cfg.Name, id, func(tx *bbolt.Tx, p *pull) error {
-		if p.Applied != run.ID {
+		if p.Applied != run.ID || p.Judged == run.ID {
 			return nil
 		}
+		p.Judged = run.ID
 		shown, err := getRun(tx, runOf(p))
+		if errors.Is(err, ErrNoRun) {
+			return v.announce(tx, p) // collected long since
+		}
 		if err != nil {
 			return err
 		}
-		whole, waiting := true, false
+		whole := true
 		for _, u := range shown.Units {
 			now := u.Status
 			if a := run.Unit(u.ID); a != nil {
 				now = a.Status
 			}
 			whole = whole && (now == Applied || now == Unchanged)
-			waiting = waiting || now == Deferred || now == Planned
 		}
 		switch {
-		case whole && v.cfg.Merge != "" && !p.Ended:
+		case p.Ended:
+		case !whole && run.Status == Applied:
+			p.Again = "what it waited for is applied"
+		case !whole:
+			// A failed apply leaves a plan that is no longer true: a new one shows what is left.
+			p.Again = "the apply came to " + string(run.Status)
+		case v.cfg.Merge != "":
 			m := forge.MergeRequest{Number: p.number(), Head: p.Plan.Head, Method: v.cfg.Merge}
 			if err := v.r.put(tx, p.Repository, "merge "+p.ID, note{Pull: p.ID, Merge: &m}); err != nil {
 				return err
 			}
-		case waiting && run.Status == Applied && !p.Ended:
-			p.Again = "what it waited for is applied"
-		case !whole && run.Status != Applied:
-			// A failed apply leaves a plan that is no longer true: a new one shows what is left.
-			p.Again = "the apply came to " + string(run.Status)
-		}
-		if p.Again != "" {
-			p.Applied, p.Before = "", run.ID
 		}
 		return v.announce(tx, p)
 	})
 }
 
-// abandon lets the branch have its say again about units that a pull request applied
-// and that never were merged: the next pass plans them from the branch.
-func (r *Runner) abandon(tx *bbolt.Tx, p *pull) error {
-	run, err := getRun(tx, p.Applied)
-	if p.Applied == "" || err != nil {
-		return nil // nothing was applied, or so long ago that the branch has been planned since
-	}
-	for _, u := range run.Units {
-		m, err := getMemory(tx, p.Repository, u.ID)
-		if err != nil {
-			return err
-		}
-		if m.Kind == "" || m.Converged != run.files() {
+// unjudged acts on the ends of applies that nobody here saw: a Mooring that was stopped
+// or killed has begun them.
+func (v *reviewer) unjudged(known []*pull) (failed error) {
+	for _, p := range known {
+		if !v.beforeMerge() || p.Ended || p.Applied == "" || p.Judged == p.Applied || v.applying(p) {
 			continue
 		}
-		m.Taken = &taken{Run: run.ID, Commit: run.files(), Status: Skipped}
+		run, err := v.r.Show(p.Applied)
+		if errors.Is(err, ErrNoRun) {
+			continue
+		}
+		if err == nil {
+			err = v.applied(p.ID, &run)
+		}
+		failed = errors.Join(failed, err)
+	}
+	return failed
+}
+
+// abandon lets the branch have its say again about units that a pull request applied
+// and that are not merged: the next pass plans them from the branch.
+func (r *Runner) abandon(tx *bbolt.Tx, p *pull) error {
+	if len(p.Took) == 0 {
+		return nil
+	}
+	known, err := memories(tx, p.Repository)
+	if err != nil {
+		return err
+	}
+	for _, m := range known {
+		if !m.takenBy(p) {
+			continue
+		}
+		dropPlan(tx, m)
+		m.Taken = &taken{Run: p.Applied, Commit: m.commit(), Status: Skipped, Cut: m.cutShort()}
 		if err := putMemory(tx, m); err != nil {
 			return err
 		}
 	}
+	repo, err := r.repository(p.Repository)
+	if err == nil {
+		repo.retry.Store(true)
+	}
 	return nil
+}
+
+// takenBy tells that a pull request was the last to apply a unit, or to try.
+func (m *memory) takenBy(p *pull) bool { return slices.Contains(p.Took, m.commit()) }
+
+// commit is the one that the unit was last taken at.
+func (m *memory) commit() string {
+	if m.Taken != nil {
+		return m.Taken.Commit
+	}
+	return m.Converged
 }

@@ -36,7 +36,7 @@ func (v *reviewer) plan(ctx context.Context, id string, mine *planning) (waits b
 	if err != nil || why != "" {
 		return false, v.unplannable(ctx, id, made, why, err)
 	}
-	behind, err := v.takeLocks(p, x)
+	behind, err := v.takeLocks(ctx, p, x, mine)
 	if err != nil || len(behind) > 0 {
 		return true, err
 	}
@@ -78,9 +78,10 @@ func (v *reviewer) unplannable(ctx context.Context, id string, made *pullPlan, w
 		if p.Ended || p.Seen.Head != made.Head {
 			return nil
 		}
-		if err := v.r.settlePlan(tx, p, "there is no plan of "+short(made.Head)); err != nil {
+		if err := errors.Join(v.r.settlePlan(tx, p, "there is no plan of "+short(made.Head)), yield(tx, p)); err != nil {
 			return err
 		}
+		p.apart()
 		made.Failed, made.Done = why, true
 		p.Plan, p.Again, p.Only = made, "", nil
 		return v.announce(tx, p)
@@ -206,6 +207,7 @@ func (v *reviewer) begin(id string, made *pullPlan, x *reviewRun) error {
 			return err
 		}
 		made.Run = x.run.ID
+		p.apart()
 		p.Plan, p.Again, p.Only = made, "", nil
 		x.pull = p
 		return v.pending(tx, p)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 
 	"go.etcd.io/bbolt"
 
@@ -19,9 +20,13 @@ func (v *reviewer) schedule(ctx context.Context, base mirror.Head) error {
 	if err != nil {
 		return err
 	}
-	var failed error
+	failed := v.unjudged(known)
+	if known, err = v.r.pulls(v.repo.cfg.Name); err != nil {
+		return err
+	}
+	var turn <-chan struct{}
 	for _, p := range known {
-		if p.Ended {
+		if p.Ended || v.applying(p) { // what is new of it comes after its apply
 			continue
 		}
 		due, why := v.due(p, base.Commit)
@@ -29,7 +34,7 @@ func (v *reviewer) schedule(ctx context.Context, base mirror.Head) error {
 			failed = errors.Join(failed, v.standBack(p, why))
 		}
 		if due {
-			v.start(ctx, p, base.Commit)
+			turn = v.start(ctx, p, base.Commit, turn)
 		}
 	}
 	return failed
@@ -108,9 +113,10 @@ func (v *reviewer) standBack(p *pull, why string) error {
 	}
 	silent := v.cfg.excludes(p.Seen) != "" && p.Report == 0
 	return v.r.changePull(p.Repository, p.ID, func(tx *bbolt.Tx, p *pull) error {
-		if err := v.r.settlePlan(tx, p, "nobody wants it any more: "+why); err != nil {
+		if err := errors.Join(v.r.settlePlan(tx, p, "nobody wants it any more: "+why), yield(tx, p)); err != nil {
 			return err
 		}
+		p.apart()
 		p.Plan = &pullPlan{Head: p.Seen.Head, Failed: why, Done: true}
 		if silent {
 			return nil // who says that a draft is none of Mooring's business does not want to hear of it
@@ -120,9 +126,11 @@ func (v *reviewer) standBack(p *pull, why string) error {
 }
 
 // start begins a plan; one of the same pull request that is under way is ended first.
-func (v *reviewer) start(ctx context.Context, p *pull, base string) {
+// It takes its locks after turn, and the channel that it returns is the next one's.
+func (v *reviewer) start(ctx context.Context, p *pull, base string, turn <-chan struct{}) <-chan struct{} {
 	ctx, cancel := context.WithCancelCause(ctx)
-	mine := &planning{head: p.Seen.Head, base: base, cancel: cancel, done: make(chan struct{})}
+	claimed := make(chan struct{})
+	mine := &planning{head: p.Seen.Head, base: base, cancel: cancel, done: make(chan struct{}), turn: turn, claimed: sync.OnceFunc(func() { close(claimed) })}
 	v.mu.Lock()
 	old := v.running[p.ID]
 	v.running[p.ID] = mine
@@ -132,6 +140,7 @@ func (v *reviewer) start(ctx context.Context, p *pull, base string) {
 	}
 	v.wg.Go(func() {
 		defer close(mine.done)
+		defer mine.claimed()
 		defer cancel(nil)
 		if old != nil {
 			<-old.done
@@ -146,6 +155,10 @@ func (v *reviewer) start(ctx context.Context, p *pull, base string) {
 			v.hint() // something may have waited for it
 		}
 	})
+	if old != nil {
+		return turn // it may wait for long
+	}
+	return claimed
 }
 
 func overtaken(old, now *planning) string {
@@ -159,11 +172,12 @@ func overtaken(old, now *planning) string {
 }
 
 // stop ends a plan under way and waits until nothing of it runs.
+// An apply goes on: that is ended by `mooring cancel`, and by nothing else.
 func (v *reviewer) stop(id, why string) {
 	v.mu.Lock()
 	under := v.running[id]
 	v.mu.Unlock()
-	if under == nil {
+	if under == nil || under.applies {
 		return
 	}
 	under.cancel(&cancelled{by: why})
@@ -197,7 +211,8 @@ func (v *reviewer) idle(ctx context.Context) (busy bool, err error) {
 func (v *reviewer) end(id string, now forge.PullRequest) error {
 	v.stop(id, "the pull request is "+string(now.State))
 	err := v.r.changePull(v.repo.cfg.Name, id, func(tx *bbolt.Tx, p *pull) error {
-		p.Seen, p.Ended, p.Again, p.Queued, p.Waits = now, true, "", 0, nil
+		p.Seen, p.Ended, p.Again = now, true, ""
+		p.leaveQueue()
 		if err := forgetEnded(tx, p.Repository); err != nil {
 			return err
 		}

@@ -63,8 +63,13 @@ type reviewer struct {
 // planning is one plan under way.
 type planning struct {
 	head, base string
+	applies    bool // it is an apply before the merge
 	cancel     context.CancelCauseFunc
 	done       chan struct{}
+
+	// Plans of one look take their locks one after another, in the order of the pull requests.
+	turn    <-chan struct{} // closed when those before it have, or have not got, theirs; nil is nobody
+	claimed func()          // says that this one has, or will not
 }
 
 func (r *Runner) newReviewer(repo *repository) (*reviewer, error) {
@@ -297,7 +302,7 @@ func (v *reviewer) notice(ctx context.Context, known, now *pull) error {
 			p.Again, p.Only, p.Merging, p.Differs = "", nil, "", nil
 		}
 		if p.Ended { // it was opened again
-			p.Ended, p.Plan, p.Applied = false, nil, ""
+			p.Ended, p.Plan, p.Applied, p.Judged, p.Before, p.Took = false, nil, "", "", "", nil
 		}
 		p.Seen = now.Seen
 		return nil
@@ -336,6 +341,9 @@ func (v *reviewer) meet(ctx context.Context, p *pull) error {
 
 // gone takes in that a pull request is no longer among the open ones.
 func (v *reviewer) gone(ctx context.Context, p *pull, branch string) error {
+	if v.applying(p) {
+		return nil // its end comes first, and asks for another look
+	}
 	now := p.Seen
 	if n := p.number(); n == 0 {
 		now.State = forge.Closed

@@ -62,6 +62,8 @@ type repository struct {
 	wake       chan struct{} // asks the loop for a pass now; holds at most one wish
 	reviews    *reviewer     // nil where nothing is reviewed
 
+	retry atomic.Bool // the next look takes again what a pull request left behind
+
 	pass sync.Mutex // held by the one pass of this repository that may run
 
 	reading sync.Mutex // guards graph and graphOf; held while a commit is read
