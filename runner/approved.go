@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 
+	"go.etcd.io/bbolt"
+
 	"github.com/mooring-iac/mooring/internal/terraform"
 )
 
@@ -36,6 +38,9 @@ func (w *workspaceRun) keep(ctx context.Context, p *terraform.Plan, now stateMem
 // Where the world has moved since, a new plan is made and waits.
 func (w *workspaceRun) applyApproved(ctx context.Context) (outcome, error) {
 	held := w.x.recall(w.t.unit.ID).Plan
+	if w.x.locked != "" && (held == nil || held.File == "" || held.Destroy != w.t.removal) {
+		return outcome{}, fmt.Errorf("the plan that was reviewed is gone: %w", terraform.ErrStalePlan)
+	}
 	if held == nil { // interrupted work: the person asked for a new plan
 		return w.plan(ctx)
 	}
@@ -59,6 +64,10 @@ func (w *workspaceRun) applyApproved(ctx context.Context) (outcome, error) {
 		why = "the state moved since the plan was made" // Terraform's own judgement, in more words
 	}
 	removeFile(held.File)
+	if err := w.x.forgo(w.t.unit.ID, held.Digest); err != nil {
+		return o, err
+	}
+	w.t.approved = false // the yes was one to that plan: what is applied now passes by itself
 	o, err = w.plan(ctx)
 	if o.Status == Held {
 		o.Reason = fmt.Sprintf("%s, so a new plan was made: %s", why, o.Reason)
@@ -91,6 +100,24 @@ func (w *workspaceRun) applyHeld(ctx context.Context, held *heldPlan) (outcome, 
 	o := outcome{UnitResult: *w.x.result(w.t.unit.ID)}
 	o.Reason, o.Error = "", ""
 	return w.apply(ctx, o, plan, held.Bound.State)
+}
+
+// forgo takes back the intent of an apply that Terraform refused before it changed
+// anything, so that another plan may be applied in its place.
+func (x *execution) forgo(id, digest string) error {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	m := x.memory(id)
+	if m.Intent == nil || m.Intent.Digest != digest {
+		return nil
+	}
+	next := *m
+	next.Intent = nil
+	err := x.r.journal.update(func(tx *bbolt.Tx) error { return putMemory(tx, &next) })
+	if err == nil {
+		*m = next
+	}
+	return err
 }
 
 // accept takes a state that does not continue the last one as the one to go on

@@ -29,7 +29,7 @@ func (v *reviewer) plan(ctx context.Context, id string, mine *planning) (waits b
 		return false, nil // the next look knows more
 	}
 	made := &pullPlan{Head: mine.head, Base: mine.base}
-	if why, err := v.mergeWith(ctx, p, made); err != nil || why != "" {
+	if why, err := v.mergeWith(ctx, made, mine.merged); err != nil || why != "" {
 		return false, v.unplannable(ctx, id, made, why, err)
 	}
 	x, why, err := v.prepare(ctx, p, made)
@@ -46,13 +46,18 @@ func (v *reviewer) plan(ctx context.Context, id string, mine *planning) (waits b
 	return false, x.execute(ctx)
 }
 
-// mergeWith finds the commit that merging the head into the branch would give. why
-// says in words for the author why there is none.
-func (v *reviewer) mergeWith(ctx context.Context, p *pull, made *pullPlan) (why string, err error) {
+// mergeWith finds the commit that merging the head into the branch would give: the
+// forge's own where it has made one of these two commits, else a merge file by file.
+// why says in words for the author why there is none.
+func (v *reviewer) mergeWith(ctx context.Context, made *pullPlan, forges string) (why string, err error) {
 	for _, commit := range []string{made.Base, made.Head} {
 		if err := v.repo.mirror.Fetch(ctx, commit); err != nil {
 			return "", err
 		}
+	}
+	if v.madeOf(ctx, forges, made) {
+		made.Commit = forges
+		return "", nil
 	}
 	merged, err := v.repo.mirror.Merge(ctx, made.Base, made.Head)
 	var conflict *mirror.ConflictError
@@ -66,6 +71,16 @@ func (v *reviewer) mergeWith(ctx context.Context, p *pull, made *pullPlan) (why 
 	}
 	made.Commit = merged.Commit
 	return "", nil
+}
+
+// madeOf tells that the forge's merge is one of this head into this commit of the
+// branch, and of nothing older.
+func (v *reviewer) madeOf(ctx context.Context, merge string, of *pullPlan) bool {
+	if merge == "" || v.repo.mirror.Fetch(ctx, merge) != nil {
+		return false
+	}
+	c, err := v.repo.mirror.Commit(merge)
+	return err == nil && slices.Equal(c.Parents, []string{of.Base, of.Head})
 }
 
 // unplannable records why there is no plan of a head. An error of the machinery is

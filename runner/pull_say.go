@@ -62,11 +62,13 @@ func (v *reviewer) marker(p *pull) string {
 // what the transaction writes. The caller stores the pull request.
 func (v *reviewer) announce(tx *bbolt.Tx, p *pull) error {
 	defer tx.OnCommit(v.tell)
-	if v.forge == nil || p.number() == 0 {
+	if !v.tellsOf(p) {
 		return nil
 	}
-	if err := v.r.put(tx, p.Repository, "report "+p.ID, note{Pull: p.ID, Report: true}); err != nil {
-		return err
+	if p.number() > 0 {
+		if err := v.r.put(tx, p.Repository, "report "+p.ID, note{Pull: p.ID, Report: true}); err != nil {
+			return err
+		}
 	}
 	planned, err := v.planReport(tx, p, false)
 	if err != nil {
@@ -82,10 +84,16 @@ func (v *reviewer) announce(tx *bbolt.Tx, p *pull) error {
 	return v.setStatuses(tx, p, all)
 }
 
+// tellsOf tells whether the forge hears of a plan: of a pull request, and of what its
+// merge queue tries, by statuses alone.
+func (v *reviewer) tellsOf(p *pull) bool {
+	return v.forge != nil && (p.number() > 0 || inMergeQueue(p.Seen.HeadRef, p.Seen.Base))
+}
+
 // pending says that a plan is under way.
 func (v *reviewer) pending(tx *bbolt.Tx, p *pull) error {
 	defer tx.OnCommit(v.tell)
-	if v.forge == nil || p.number() == 0 {
+	if !v.tellsOf(p) {
 		return nil
 	}
 	return v.setStatuses(tx, p, []forge.Status{{Context: planStatus, Check: forge.Pending, Description: "planning", URL: v.runPage(p.Plan.Run)}})

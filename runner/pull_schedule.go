@@ -15,7 +15,7 @@ import (
 )
 
 // schedule starts the plans that are due, and ends those that are overtaken.
-func (v *reviewer) schedule(ctx context.Context, base mirror.Head) error {
+func (v *reviewer) schedule(ctx context.Context, refs mirror.Refs) error {
 	known, err := v.r.pulls(v.repo.cfg.Name)
 	if err != nil {
 		return err
@@ -29,12 +29,12 @@ func (v *reviewer) schedule(ctx context.Context, base mirror.Head) error {
 		if p.Ended || v.applying(p) { // what is new of it comes after its apply
 			continue
 		}
-		due, why := v.due(p, base.Commit)
+		due, why := v.due(p, refs.Head.Commit)
 		if why != "" {
 			failed = errors.Join(failed, v.standBack(p, why))
 		}
 		if due {
-			turn = v.start(ctx, p, base.Commit, turn)
+			turn = v.start(ctx, p, refs, turn)
 		}
 	}
 	return failed
@@ -127,10 +127,13 @@ func (v *reviewer) standBack(p *pull, why string) error {
 
 // start begins a plan; one of the same pull request that is under way is ended first.
 // It takes its locks after turn, and the channel that it returns is the next one's.
-func (v *reviewer) start(ctx context.Context, p *pull, base string, turn <-chan struct{}) <-chan struct{} {
+func (v *reviewer) start(ctx context.Context, p *pull, refs mirror.Refs, turn <-chan struct{}) <-chan struct{} {
 	ctx, cancel := context.WithCancelCause(ctx)
 	claimed := make(chan struct{})
-	mine := &planning{head: p.Seen.Head, base: base, cancel: cancel, done: make(chan struct{}), turn: turn, claimed: sync.OnceFunc(func() { close(claimed) })}
+	mine := &planning{
+		head: p.Seen.Head, base: refs.Head.Commit, merged: refs.All[mergeRef(p.Seen)], cancel: cancel, done: make(chan struct{}),
+		turn: turn, claimed: sync.OnceFunc(func() { close(claimed) }),
+	}
 	v.mu.Lock()
 	old := v.running[p.ID]
 	v.running[p.ID] = mine
@@ -159,6 +162,14 @@ func (v *reviewer) start(ctx context.Context, p *pull, base string, turn <-chan 
 		return turn // it may wait for long
 	}
 	return claimed
+}
+
+// mergeRef is where a forge that tries merges keeps the one of a pull request.
+func mergeRef(pr forge.PullRequest) string {
+	if base, ok := strings.CutSuffix(pr.HeadGitRef, "/head"); ok && pr.Number > 0 {
+		return base + "/merge"
+	}
+	return ""
 }
 
 func overtaken(old, now *planning) string {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"path"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -63,7 +64,8 @@ type reviewer struct {
 // planning is one plan under way.
 type planning struct {
 	head, base string
-	applies    bool // it is an apply before the merge
+	merged     string // the commit that the forge made of merging them; "" where it made none
+	applies    bool   // it is an apply before the merge
 	cancel     context.CancelCauseFunc
 	done       chan struct{}
 
@@ -212,7 +214,7 @@ func (v *reviewer) look(ctx context.Context) error {
 			failed = errors.Join(failed, fmt.Errorf("%s: %w", p.ID, err))
 		}
 	}
-	return errors.Join(failed, v.schedule(ctx, refs.Head))
+	return errors.Join(failed, v.schedule(ctx, refs))
 }
 
 // openNow lists what is open for review now, as pulls that only have Seen.
@@ -231,7 +233,7 @@ func (v *reviewer) openNow(ctx context.Context, refs mirror.Refs) ([]*pull, erro
 	}
 	for ref, commit := range refs.All {
 		branch, ok := branchOf(ref)
-		if !ok || branch == refs.Head.Branch || !matches(v.cfg.Branches, branch) {
+		if !ok || branch == refs.Head.Branch || !matches(v.cfg.Branches, branch) && !(v.forge != nil && inMergeQueue(branch, refs.Head.Branch)) {
 			continue
 		}
 		all = append(all, &pull{Repository: v.repo.cfg.Name, ID: branchID(branch), Seen: forge.PullRequest{
@@ -250,6 +252,12 @@ func (v *reviewer) openNow(ctx context.Context, refs mirror.Refs) ([]*pull, erro
 
 // branchID names a review branch: no pull request's name looks like it.
 func branchID(branch string) string { return "branch " + branch }
+
+// inMergeQueue tells the branches on which GitHub's merge queue tries what it is about
+// to merge: it waits for the statuses of their commits.
+func inMergeQueue(branch, into string) bool {
+	return strings.HasPrefix(branch, "gh-readonly-queue/"+into+"/")
+}
 
 func branchOf(ref string) (string, bool) {
 	const heads = "refs/heads/"

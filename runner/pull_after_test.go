@@ -1,0 +1,206 @@
+package runner
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// stamped is a root module whose plan has the moment of its making in it, which nobody
+// can make a second time, and whose apply leaves a line in a file.
+func stamped(trace, name, value string) string {
+	return fmt.Sprintf(`
+resource "terraform_data" "this" {
+  triggers_replace = %q
+  input            = plantimestamp()
+  provisioner "local-exec" { command = "echo '%s ${self.input}' >> '%s'" }
+}
+output "made" { value = terraform_data.this.output }
+`, value, name, trace)
+}
+
+func TestExactlyWhatWasReviewedIsAppliedHoweverItWasMerged(t *testing.T) {
+	trace := filepath.Join(t.TempDir(), "trace")
+	files := map[string]string{}
+	names := []string{"merge", "squash", "rebase", "nobody"}
+	for _, n := range names {
+		files[n+"/main.tf"] = stamped(trace, n, "one")
+	}
+	f := newReviewFixture(t, files)
+	f.expect("merge applied, nobody applied, rebase applied, squash applied")
+	if err := os.Remove(trace); err != nil {
+		t.Fatal(err)
+	}
+
+	pulls, planned := map[string]*pullOf{}, map[string]string{}
+	for _, n := range names {
+		p := f.propose(n, map[string]string{n + "/main.tf": stamped(trace, n, "two")})
+		if n == "rebase" {
+			f.repo.Push(f.author, n, "Another commit", map[string]string{n + "/notes.txt": "n"})
+			p.AwaitHead(f.repo.Head(n))
+		}
+		pulls[n] = &pullOf{p, p.State().Head}
+	}
+	f.sync()
+	for _, n := range names {
+		report := f.said(pulls[n].Pull)
+		says(t, report, "must be replaced")
+		planned[n] = moment(t, report)
+		f.status(pulls[n].head, planStatus, "success", "1 to add", "1 to destroy")
+		f.status(pulls[n].head, policyStatus, "success", "needs a person's yes")
+		if n != "nobody" {
+			pulls[n].Approve(f.reviewer)
+		}
+	}
+	f.sync()
+	for _, n := range names {
+		method := n
+		if n == "nobody" {
+			method = "merge"
+		}
+		pulls[n].Merge(f.author, method)
+	}
+	runs := f.expect("merge applied, nobody held, rebase applied, squash applied")
+	for _, n := range names[:3] {
+		if got := f.state(n).Outputs["made"].Value; got != planned[n] {
+			t.Errorf("%s was made by a plan of %v, and the reviewed one is of %s", n, got, planned[n])
+		}
+		says(t, strings.Join(runs[0].Unit(n).Notes, "\n"), "approved by "+f.reviewer.Login)
+		says(t, f.said(pulls[n].Pull), "Applied", planned[n], "approved by "+f.reviewer.Login)
+		f.status(pulls[n].head, applyStatus, "success")
+	}
+	held := pulls["nobody"]
+	says(t, f.said(held.Pull), "held", "replaces", "mooring approve")
+	f.status(held.head, applyStatus, "failure", "held")
+
+	// The author's own yes is none; another's is.
+	held.Comment(f.author, "mooring approve")
+	f.sync()
+	says(t, strings.Join(f.answers(held.Pull), "\n"), "the author's own yes does not count")
+	held.Comment(f.reviewer, "mooring approve")
+	f.sync()
+	f.sync()
+	f.status(held.head, applyStatus, "success")
+	var heads []string
+	for _, p := range pulls {
+		heads = append(heads, p.head)
+	}
+	f.settled(heads...)
+	lines, err := os.ReadFile(trace)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := strings.Fields(string(lines)); len(got) != 8 {
+		t.Errorf("four applies left %q", lines)
+	}
+	if got := f.sync(); len(got) != 0 {
+		t.Errorf("another pass did %s", summary(got))
+	}
+}
+
+// moment is the time that stands in a report's diff.
+func moment(t *testing.T, report string) string {
+	t.Helper()
+	for _, word := range strings.FieldsFunc(report, func(r rune) bool { return r == '"' || r == ' ' || r == '\n' }) {
+		if len(word) == 20 && word[10] == 'T' && strings.HasSuffix(word, "Z") {
+			last := word
+			// The old one comes first: the last of a line is the new one.
+			if i := strings.LastIndex(report, last); i >= 0 {
+				rest := report[i:]
+				if j := strings.Index(rest, "-> \""); j >= 0 && j < 40 {
+					return rest[j+4 : j+24]
+				}
+			}
+			return last
+		}
+	}
+	t.Fatalf("no time in\n%s", report)
+	return ""
+}
+
+func TestAYesToSomethingElseIsNone(t *testing.T) {
+	units := []string{"changes", "early", "equal", "older", "other"}
+	files := map[string]string{}
+	for _, u := range units {
+		files[u+"/main.tf"] = replacing(`"one"`)
+	}
+	files["equal/main.tf"], files["other/main.tf"] = module(`"one"`), module(`"one"`)
+	f := newReviewFixture(t, files)
+	f.expect("changes applied, early applied, equal applied, older applied, other applied")
+
+	pulls := map[string]*pullOf{}
+	for _, u := range units {
+		p := f.propose(u, map[string]string{u + "/main.tf": strings.ReplaceAll(files[u+"/main.tf"], "one", "two")})
+		pulls[u] = &pullOf{p, p.State().Head}
+	}
+	pulls["early"].Approve(f.reviewer) // there is no plan yet
+	f.sync()
+	for _, u := range []string{"older", "equal", "other"} {
+		pulls[u].Approve(f.reviewer)
+	}
+	pulls["changes"].Approve(f.owner)
+	pulls["changes"].RequestChanges(f.reviewer, "not like this")
+	f.sync()
+	f.repo.Push(f.author, "older", "A word more", map[string]string{"older/more.tf": "# more\n"})
+	pulls["older"].AwaitHead(f.repo.Head("older"))
+	pulls["older"].head = f.repo.Head("older")
+	f.sync()
+	// Somebody works on the states by hand.
+	f.handle("equal", func(s map[string]any) {})
+	f.handle("other", func(s map[string]any) {
+		a := s["resources"].([]any)[0].(map[string]any)["instances"].([]any)[0].(map[string]any)["attributes"].(map[string]any)
+		a["input"] = map[string]any{"value": "elsewhere", "type": "string"}
+	})
+	for _, u := range units {
+		pulls[u].Merge(f.owner, "merge")
+	}
+	runs := f.expect("changes held, early held, equal applied, older held, other held")
+	for _, u := range []string{"changes", "early", "older"} {
+		says(t, runs[0].Unit(u).Reason, "replaces 1")
+	}
+	says(t, runs[0].Unit("other").Reason, "not the one that was reviewed in #")
+	report := f.said(pulls["other"].Pull)
+	says(t, report, "not the one that was reviewed", `"elsewhere"`, `"one"`, "mooring approve")
+	t.Log(report)
+	for _, u := range units {
+		want := "failure"
+		if u == "equal" {
+			want = "success"
+		}
+		f.status(pulls[u].head, applyStatus, want)
+		f.settled(pulls[u].head)
+	}
+	pulls["other"].Comment(f.reviewer, "mooring discard")
+	f.sync()
+	says(t, f.said(pulls["other"].Pull), "discarded")
+	silent(t, f.said(pulls["other"].Pull), "mooring approve")
+	pulls["other"].Comment(f.reviewer, "mooring approve")
+	f.sync()
+	if got := f.answers(pulls["other"].Pull); len(got) != 1 {
+		t.Errorf("a yes to nothing is answered with %q", got)
+	}
+}
+
+// handle changes a unit's state as a person would who works on it by hand.
+func (f *fixture) handle(dir string, change func(state map[string]any)) {
+	f.t.Helper()
+	data, err := os.ReadFile(f.stateFile(dir))
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	var s map[string]any
+	if err := json.Unmarshal(data, &s); err != nil {
+		f.t.Fatal(err)
+	}
+	s["serial"] = s["serial"].(float64) + 1
+	change(s)
+	if data, err = json.Marshal(s); err == nil {
+		err = os.WriteFile(f.stateFile(dir), data, 0o600)
+	}
+	if err != nil {
+		f.t.Fatal(err)
+	}
+}
