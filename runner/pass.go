@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"runtime/debug"
 	"slices"
 	"strings"
@@ -149,7 +150,7 @@ func (p *pass) remember() error {
 // reconcile makes the run of the head, where there is something to do, and
 // records that the head has been taken.
 func (p *pass) reconcile(ctx context.Context, gone departures) error {
-	ids := choose(p.graph, p.known, p.mode, p.moved, p.repo.cfg.Apply.applies(), p.changedSince(ctx))
+	ids := choose(p.graph, p.settled(), p.mode, p.moved, p.repo.cfg.Apply.applies(), p.changedSince(ctx))
 	ids = slices.DeleteFunc(ids, func(id string) bool { return p.done[id] || p.lent[id] })
 	release, err := p.preflight(ctx, ids)
 	defer release()
@@ -170,6 +171,23 @@ func (p *pass) reconcile(ctx context.Context, gone departures) error {
 		return nil // what was not begun is taken by the next pass
 	}
 	return p.finish()
+}
+
+// settled is what is known, with the units that a pull request has applied standing as
+// the branch has them: the branch has no news of those.
+func (p *pass) settled() map[string]*memory {
+	if len(p.lent) == 0 {
+		return p.known
+	}
+	known := maps.Clone(p.known)
+	for id := range p.lent {
+		if m := known[id]; m != nil {
+			stands := *m
+			stands.Converged, stands.Taken = p.head, nil
+			known[id] = &stands
+		}
+	}
+	return known
 }
 
 // finish records that the head was taken whole.

@@ -88,6 +88,8 @@ func (v *reviewer) mayApply(ctx context.Context, p *pull, units []string) (strin
 	switch {
 	case !v.beforeMerge():
 		return "this repository applies after the merge", nil
+	case len(p.Waits) > 0:
+		return "it waits for " + standsBehind(p), nil
 	case !p.planned():
 		return "there is no plan of its head yet", nil
 	case p.Plan.Failed != "":
@@ -100,6 +102,8 @@ func (v *reviewer) mayApply(ctx context.Context, p *pull, units []string) (strin
 		return "it is being applied", nil
 	case v.planning(p.ID) || p.Again != "":
 		return "a new plan is being made", nil
+	case p.Applied != "":
+		return "what was planned is applied already: merge it, or push", nil
 	}
 	now, err := v.forge.PullRequest(ctx, p.number())
 	if err != nil {
