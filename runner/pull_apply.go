@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"go.etcd.io/bbolt"
 
@@ -59,6 +60,23 @@ func (v *reviewer) applyAsked(ctx context.Context, id string, c forge.Comment, u
 	return nil
 }
 
+// askAgain asks for a pull request until the forge knows whether it could merge it, for
+// a few seconds: after a push it has to find out.
+func (v *reviewer) askAgain(ctx context.Context, number int) (now forge.PullRequest, err error) {
+	for range 10 {
+		now, err = v.forge.PullRequest(ctx, number)
+		if err != nil || now.Mergeable != forge.Unknown || !slices.Contains(v.cfg.Require, RequireMergeable) {
+			return now, err
+		}
+		select {
+		case <-ctx.Done():
+			return now, context.Cause(ctx)
+		case <-time.After(300 * time.Millisecond):
+		}
+	}
+	return now, nil
+}
+
 // holdsAll says which lock of what it is about to apply a pull request does not have.
 func (v *reviewer) holdsAll(tx *bbolt.Tx, p *pull, graph, before *workspace.Graph) (string, error) {
 	run, err := getRun(tx, p.Plan.Run)
@@ -105,7 +123,7 @@ func (v *reviewer) mayApply(ctx context.Context, p *pull, units []string) (strin
 	case p.Applied != "":
 		return "what was planned is applied already: merge it, or push", nil
 	}
-	now, err := v.forge.PullRequest(ctx, p.number())
+	now, err := v.askAgain(ctx, p.number())
 	if err != nil {
 		return "", err
 	}

@@ -24,9 +24,9 @@ func beforeMerge(o *Options) {
 func newBeforeFixture(t *testing.T, files map[string]string, change ...func(*Options)) *reviewFixture {
 	t.Helper()
 	f := newReviewFixture(t, files)
-	for _, u := range f.sync()[0].Units {
-		if u.Status != Applied {
-			t.Fatalf("%s is %s before anything began", u.ID, u.Status)
+	for _, run := range f.sync() {
+		if run.Status != Applied {
+			t.Fatalf("before anything began: %s", summary([]Run{run}))
 		}
 	}
 	beforeMerge(&f.opts)

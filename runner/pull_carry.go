@@ -55,6 +55,13 @@ func (a *pullApply) begin(graph *workspace.Graph, before func(id string) *worksp
 	if tree := run.files(); !slices.Contains(a.p.Took, tree) {
 		a.p.Took = append(a.p.Took, tree)
 	}
+	waited := make([]*memory, 0, len(x.tasks))
+	for id := range x.tasks {
+		waited = append(waited, x.known[id])
+	}
+	if err := supersede(a.tx, waited, run.ID); err != nil {
+		return nil, err
+	}
 	for id, t := range x.tasks {
 		if err := x.promote(a.tx, id, t); err != nil {
 			return nil, err

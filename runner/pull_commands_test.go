@@ -122,7 +122,7 @@ func (a *authority) give(c cell) came {
 		got.effect = "approved"
 	case c.verb == comment.VerbDiscard && a.f.shown(run.ID).Units[0].Status == Discarded:
 		got.effect = "discarded"
-	case c.verb == comment.VerbCancel && ctx.Err() != nil:
+	case c.verb == comment.VerbCancel && cancelledBy(ctx) == "cancelled by "+c.by.Login:
 		got.effect = "cancelled"
 	case c.verb == comment.VerbUnlock && len(held) == 0:
 		got.effect = "unlocked"
@@ -212,7 +212,7 @@ func TestWhoMayGiveWhichCommand(t *testing.T) {
 	f.sync()
 	f.stands(foreign, "mooring/plan", "pending", "")
 	f.says(people["forker"], foreign, "mooring plan")
-	f.answered(foreign, "`mooring plan` needs write access to the repository")
+	f.answered(foreign, "mooring plan needs write access to the repository")
 	f.says(people["writer"], own, "mooring unlock") // app is the fork's now
 	f.says(people["writer"], foreign, "mooring plan")
 	f.stands(foreign, "mooring/plan", "success", "")

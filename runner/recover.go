@@ -317,6 +317,7 @@ func (r *Runner) settle(a adopted, left terraform.Leftover, by string) error {
 	if err != nil {
 		return err
 	}
+	r.Hint(a.repository, false) // a pull request may be merged now
 	r.mu.Lock()
 	for i := range r.adopted {
 		if r.adopted[i].run == a.run && r.adopted[i].unit == a.unit {
