@@ -16,14 +16,14 @@ TESTENV := env -u KUBECONFIG -u MOORING_CONFIG -u TF_CLI_CONFIG_FILE -u TF_DATA_
 TERRAFORM := PATH="$$PATH:$$(dirname "$$($(GO) run ./e2e/parts/cmd terraform)")"
 
 .DEFAULT_GOAL := help
-.PHONY: help build install test test-short chaos demo bench fuzz lint fmt docs parts parts-all image clean
+.PHONY: help build install test test-short chaos demo bench fuzz lint fmt docs pictures parts parts-all image clean
 
 help: ## Say what there is (the default)
 	@awk 'BEGIN { FS = ":.*## " } \
 		/^##@ / { printf "\n%s\n", substr($$0, 5) } \
 		/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@echo
-	@echo "Settings: PACKAGES=./locks/... TIMEOUT=20m FUZZTIME=10s CONTEXT=name KEEP=1"
+	@echo "Settings: PACKAGES=./locks/... TIMEOUT=20m FUZZTIME=10s CONTEXT=name KEEP=1 REVIEWS=1 BROWSER=path"
 
 ##@ Use it
 build: ## Build bin/mooring, static
@@ -32,9 +32,9 @@ build: ## Build bin/mooring, static
 install: ## Install mooring into Go's bin directory
 	CGO_ENABLED=0 $(GO) install -trimpath -ldflags '$(LDFLAGS)' ./cmd/mooring
 
-demo: build ## Watch the main job on a real API server (KEEP=1 leaves it up, CONTEXT=name uses your cluster)
+demo: build ## Watch the main job on a real API server (KEEP=1 leaves it up, CONTEXT=name uses your cluster, REVIEWS=1 tells of pull requests)
 	@$(GO) build -o bin/demo ./e2e/demo
-	@exec bin/demo -mooring $(BIN) -context '$(CONTEXT)' $(if $(filter-out 0 no false,$(KEEP)),-keep)
+	@exec bin/demo -mooring $(BIN) -context '$(CONTEXT)' $(if $(filter-out 0 no false,$(KEEP)),-keep) $(if $(filter-out 0 no false,$(REVIEWS)),-reviews)
 
 ##@ Test it
 test: parts-all ## Run every test, with the race detector; builds the parts first
@@ -68,6 +68,10 @@ fmt: ## Format Go and Terraform files
 
 docs: ## Write docs/reference again from the code
 	$(GO) test ./docs -run TestReference -update
+
+pictures: build ## Write docs/pictures again: the demo of reviews, and Chromium (BROWSER=path)
+	@$(GO) build -o bin/demo ./e2e/demo
+	@exec bin/demo -mooring $(BIN) -reviews -pictures docs/pictures -browser '$(or $(BROWSER),chromium)'
 
 ##@ Parts and packages
 parts: ## Build the real API server that tests and the demo use; minutes the first time, then cached

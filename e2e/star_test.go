@@ -23,7 +23,7 @@ var owners = []struct {
 	{"github.com/go-git/", []string{"workspace/mirror"}},
 	{"github.com/hashicorp/hcl/v2", []string{"workspace", "cmd/"}},
 	{"github.com/hashicorp/terraform-exec", []string{"internal/terraform"}},
-	{"github.com/hashicorp/hc-install", []string{"internal/terraform"}},
+	{"github.com/hashicorp/hc-install", []string{"internal/terraform/releases"}},
 	{"k8s.io/", []string{"k8s"}},
 	{"sigs.k8s.io/kustomize", []string{"k8s"}},
 	{"go.etcd.io/bbolt", []string{"locks", "runner", "internal/outbox"}},
@@ -95,6 +95,25 @@ func TestRoomsDoNotImportEachOther(t *testing.T) {
 	for _, must := range []string{"workspace", "locks", "k8s", "internal/charts", "internal/terraform"} {
 		if !seen[must] {
 			t.Errorf("go list did not see %s: the test looks at nothing", must)
+		}
+	}
+}
+
+// A supervisor starts when all that its package imports is initialised: see supervise.go.
+func TestSupervisorDoesNotWaitForWhatItDoesNotNeed(t *testing.T) {
+	cmd := exec.Command("go", "list", "-deps", module+"/internal/terraform")
+	cmd.Dir = ".."
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("go list: %v", err)
+	}
+	deps := strings.Fields(string(out))
+	if !slices.Contains(deps, "github.com/hashicorp/terraform-exec/tfexec") {
+		t.Fatal("go list did not see terraform-exec: the test looks at nothing")
+	}
+	for _, late := range []string{"net/http", "text/template", "encoding/gob"} {
+		if slices.Contains(deps, late) {
+			t.Errorf("internal/terraform needs %s: every supervisor would wait for nearly all packages of the program to be initialised", late)
 		}
 	}
 }

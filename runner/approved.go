@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"go.etcd.io/bbolt"
 
@@ -67,6 +68,7 @@ func (w *workspaceRun) applyApproved(ctx context.Context) (outcome, error) {
 	if err := w.x.forgo(w.t.unit.ID, held.Digest); err != nil {
 		return o, err
 	}
+	w.x.unsay(w.t.unit.ID, reviewedNote(w.t.brought))
 	w.t.approved = false // the yes was one to that plan: what is applied now passes by itself
 	o, err = w.plan(ctx)
 	if o.Status == Held {
@@ -118,6 +120,14 @@ func (x *execution) forgo(id, digest string) error {
 		*m = next
 	}
 	return err
+}
+
+// unsay takes back a note that is no longer true.
+func (x *execution) unsay(id, note string) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	u := x.run.Unit(id)
+	u.Notes = slices.DeleteFunc(slices.Clone(u.Notes), func(n string) bool { return n == note })
 }
 
 // accept takes a state that does not continue the last one as the one to go on

@@ -114,7 +114,7 @@ func (u *inUse) reviews(tx *bbolt.Tx) error {
 		if err := json.Unmarshal(data, &p); err != nil {
 			return fmt.Errorf("read what is known of a pull request: %w", err)
 		}
-		if p.Plan != nil && !p.Ended {
+		if p.Plan != nil && (!p.Ended || u.runs[p.Applied]) { // what still waits is decided with its plan in sight
 			u.runs[p.Plan.Run], u.runs[p.Applied], u.commits[p.Plan.Commit] = true, true, true
 		}
 		return nil

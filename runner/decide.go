@@ -174,7 +174,7 @@ func (r *Runner) settleDiscards(repository string) error {
 				return fmt.Errorf("discard %s of %s: %w", v.Unit, v.Run, err)
 			}
 		}
-		if err := runs.put(); err != nil {
+		if err := errors.Join(runs.put(), r.tellAll(tx, &runs)); err != nil {
 			return err
 		}
 		for _, v := range all {

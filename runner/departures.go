@@ -87,7 +87,7 @@ func (p *pass) departures(ctx context.Context, allowed bool) (departures, error)
 		return d, nil // nothing is written before a person has said yes
 	}
 	return d, p.r.journal.update(func(tx *bbolt.Tx) error {
-		if err := supersede(tx, ended, short(p.head)+", which does not have it"); err != nil {
+		if err := p.r.supersede(tx, ended, short(p.head)+", which does not have it"); err != nil {
 			return err
 		}
 		for _, id := range dropped {
@@ -189,7 +189,7 @@ func (r *Runner) Forget(repository, unit, by string) error {
 	defer repo.pass.Unlock()
 	r.opts.Log.Warn("a person let go of a unit", "unit", unit, "repository", repo.cfg.Name, "by", by)
 	return r.journal.update(func(tx *bbolt.Tx) error {
-		if err := supersede(tx, []*memory{m}, by+", who let go of it"); err != nil {
+		if err := r.supersede(tx, []*memory{m}, by+", who let go of it"); err != nil {
 			return err
 		}
 		return forget(tx, repo.cfg.Name, unit)

@@ -159,6 +159,8 @@ type RunsQuery struct {
 	Repository string // "" for every repository
 	Limit      int    // how many at the most; 0 is 20
 	Waiting    bool   // only those in which something waits for a person
+	Pull       int    // only those that plan this pull request or apply what it brought; 0 is all
+	Branch     string // only those of this branch of a pull request, or review branch; "" is all
 }
 
 func listRuns(tx *bbolt.Tx, q RunsQuery) ([]Run, error) {
@@ -170,6 +172,10 @@ func listRuns(tx *bbolt.Tx, q RunsQuery) ([]Run, error) {
 	if q.Waiting {
 		bucket = openBucket
 	}
+	applied, err := appliedOf(tx, q)
+	if err != nil {
+		return nil, err
+	}
 	runs := []Run{}
 	c := tx.Bucket(bucket).Cursor()
 	for k, _ := c.Last(); k != nil && len(runs) < limit; k, _ = c.Prev() {
@@ -178,6 +184,9 @@ func listRuns(tx *bbolt.Tx, q RunsQuery) ([]Run, error) {
 			return nil, err
 		}
 		if q.Repository != "" && run.Repository != q.Repository || q.Waiting && !run.Waits() {
+			continue
+		}
+		if q.Pull != 0 && run.PullRequest != q.Pull && !applied[run.ID] || q.Branch != "" && run.Branch != q.Branch {
 			continue
 		}
 		runs = append(runs, *run)

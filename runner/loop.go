@@ -245,9 +245,10 @@ func (r *Runner) Locks() (all []locks.Lock, err error) {
 var ErrAmbiguous = errors.New("several repositories have it")
 
 // Unlock takes a lock from whoever holds it: a person's decision. A pull request loses
-// all of its locks with it, and the plans that they guarded.
+// all of its locks with it, and its plans: it has them all or none.
 func (r *Runner) Unlock(repository, unit, by string) (locks.Lock, error) {
 	var broken locks.Lock
+	r.stopHolders(repository, unit, by)
 	err := r.journal.update(func(tx *bbolt.Tx) error {
 		all, err := locks.List(tx)
 		if err != nil {
@@ -265,7 +266,7 @@ func (r *Runner) Unlock(repository, unit, by string) (locks.Lock, error) {
 		case 1:
 			broken = found[0]
 			if r.heldByPull(tx, broken) {
-				return r.unlockHeld(tx, broken, by)
+				return r.unlockHolder(tx, broken, by)
 			}
 			_, err = locks.Break(tx, broken.Key)
 			return err

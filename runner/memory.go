@@ -33,6 +33,7 @@ type memory struct {
 	Place      string `json:"place,omitempty"` // of its state, as the files name it
 	Key        string `json:"key,omitempty"`   // of a workspace: what its warm directories are named for
 
+	Met       string      `json:"met,omitempty"`       // the branch's head before the first run of it
 	Converged string      `json:"converged,omitempty"` // commit last applied, or found unchanged
 	Taken     *taken      `json:"taken,omitempty"`     // how the last run left it, where that was not convergence
 	State     stateMemory `json:"state"`

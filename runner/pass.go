@@ -318,6 +318,11 @@ func (p *pass) newRun(ctx context.Context, ids []string, removals []removal, gon
 		tasks[rm.unit.ID] = from.lend(task{unit: rm.unit, removal: true, from: rm.from, after: rm.after})
 	}
 	x := &execution{r: p.r, repo: p.repo, run: run, graph: p.graph, tasks: tasks, known: p.known, applies: p.repo.cfg.Apply.applies()}
+	for _, id := range ids {
+		if m := x.memory(id); m.Converged == "" && m.Taken == nil {
+			m.Met = p.last.Head
+		}
+	}
 	err = p.r.journal.update(func(tx *bbolt.Tx) error {
 		if err := createRun(tx, run); err != nil {
 			return err
@@ -329,7 +334,7 @@ func (p *pass) newRun(ctx context.Context, ids []string, removals []removal, gon
 			}
 			waiting = append(waiting, p.known[id])
 		}
-		if err := supersede(tx, waiting, run.ID); err != nil {
+		if err := p.r.supersede(tx, waiting, run.ID); err != nil {
 			return err
 		}
 		return x.adopt(tx, from, p.repo.reviews)

@@ -13,6 +13,7 @@ import (
 
 	"github.com/mooring-iac/mooring/internal/charts"
 	"github.com/mooring-iac/mooring/internal/terraform"
+	"github.com/mooring-iac/mooring/internal/terraform/holder"
 	"github.com/mooring-iac/mooring/internal/terraform/redact"
 	"github.com/mooring-iac/mooring/k8s"
 	"github.com/mooring-iac/mooring/workspace"
@@ -112,7 +113,7 @@ func MakePreview(ctx context.Context, opts PreviewOptions) (*Preview, error) {
 	p.tools = newTools(opts.Options)
 	if p.home, err = terraform.New(tmp, terraform.Options{
 		CLIConfig: opts.CLIConfig, PathEnv: os.Getenv("PATH"), PersonHome: opts.home(),
-		Sandbox: opts.sandbox(), Timeouts: terraform.Timeouts(opts.Timeouts),
+		Sandbox: opts.sandbox(), Timeouts: terraform.Timeouts(opts.Timeouts), AskHolder: holder.Ask,
 	}); err != nil {
 		return nil, err
 	}

@@ -42,12 +42,14 @@ type pull struct {
 	Wants   []string  `json:"wants,omitempty"`   // the units that it stands there for, free ones too
 	Reviews []review  `json:"reviews,omitempty"` // who said yes to which plan
 
-	Applied string   `json:"applied,omitempty"` // the run that applies, or applied, what was reviewed
-	Judged  string   `json:"judged,omitempty"`  // before a merge: the apply whose end was acted on
-	Before  string   `json:"before,omitempty"`  // an earlier apply, after which what is left was planned again
-	Took    []string `json:"took,omitempty"`    // before a merge: the files that it was applied with, every time
-	Merging string   `json:"merging,omitempty"` // the head that is to be merged once it is applied whole
-	Differs []string `json:"differs,omitempty"` // units whose plan after the merge is not the reviewed one
+	Applied string `json:"applied,omitempty"` // the run that applies, or applied, what was reviewed
+	Before  string `json:"before,omitempty"`  // an earlier apply, after which what is left was planned again
+	Merging string `json:"merging,omitempty"` // the head that is to be merged once it is applied whole
+	// Took has, by unit, the run that took what this brought to the branch.
+	Took    map[string]string `json:"took,omitempty"`
+	Differs []string          `json:"differs,omitempty"` // units whose plan after the merge is not the reviewed one
+	Settled string            `json:"settled,omitempty"` // before a merge: the apply of which it is known what follows from it
+	Trees   []string          `json:"trees,omitempty"`   // before a merge: the files that it was applied with, every time
 
 	Report int64  `json:"report,omitempty"` // the comment that Mooring keeps up to date
 	Posted string `json:"posted,omitempty"` // digest of what it says
@@ -113,7 +115,7 @@ func (p *pull) planned() bool { return p.Plan != nil && p.Plan.Done && p.Plan.He
 // apart lets a new plan stand for itself: what was applied came before it.
 func (p *pull) apart() {
 	if p.Applied != "" {
-		p.Before, p.Applied, p.Judged = p.Applied, "", ""
+		p.Before, p.Applied, p.Settled = p.Applied, "", ""
 	}
 }
 
@@ -232,4 +234,24 @@ func dropReviewed(tx *bbolt.Tx, repository, id string, keep func(*reviewed) bool
 		tx.OnCommit(func() { removeFile(file) })
 	}
 	return nil
+}
+
+// appliedOf are the runs that took what a pull request brought to the branch: those
+// are runs of a commit, and do not say so themselves.
+func appliedOf(tx *bbolt.Tx, q RunsQuery) (map[string]bool, error) {
+	ids := map[string]bool{}
+	if q.Pull == 0 {
+		return ids, nil
+	}
+	c := tx.Bucket(pullsBucket).Cursor()
+	for k, v := c.First(); k != nil; k, v = c.Next() {
+		p := &pull{}
+		if err := json.Unmarshal(v, p); err != nil {
+			return nil, fmt.Errorf("read what is known of a pull request: %w", err)
+		}
+		if p.number() == q.Pull && (q.Repository == "" || p.Repository == q.Repository) {
+			ids[p.Applied], ids[p.Before] = true, true
+		}
+	}
+	return ids, nil
 }

@@ -108,6 +108,10 @@ func (v *reviewer) mayApply(ctx context.Context, p *pull, units []string) (strin
 		return "this repository applies after the merge", nil
 	case len(p.Waits) > 0:
 		return "it waits for " + standsBehind(p), nil
+	case v.midApply(p):
+		return "it is being applied", nil
+	case v.under(p.ID) != nil || p.Again != "":
+		return "a new plan is under way: look at it first", nil
 	case !p.planned():
 		return "there is no plan of its head yet", nil
 	case p.Plan.Failed != "":
@@ -115,13 +119,11 @@ func (v *reviewer) mayApply(ctx context.Context, p *pull, units []string) (strin
 	case p.Seen.Fork && p.Allowed != p.Plan.Head:
 		return "nobody with write access has let this head of a fork run", nil
 	}
-	switch {
-	case v.applying(p):
-		return "it is being applied", nil
-	case v.planning(p.ID) || p.Again != "":
-		return "a new plan is being made", nil
-	case p.Applied != "":
-		return "what was planned is applied already: merge it, or push", nil
+	if !p.Plan.Shown {
+		return "its plan has yet to be shown here: look at it first", nil
+	}
+	if p.Applied != "" {
+		return "it was applied already, by " + p.Applied, nil
 	}
 	now, err := v.askAgain(ctx, p.number())
 	if err != nil {

@@ -59,13 +59,7 @@ func (f *reviewFixture) held(want string) {
 	}
 }
 
-// report is what Mooring's report in a pull request says; answers are what else it said there.
-func (f *reviewFixture) report(pull *gitea.Pull) string {
-	f.t.Helper()
-	r, _ := f.words(pull)
-	return r
-}
-
+// words are what Mooring's report in a pull request says, and what else it said there.
 func (f *reviewFixture) words(pull *gitea.Pull) (report string, answers []string) {
 	f.t.Helper()
 	for _, c := range pull.Comments() {

@@ -35,7 +35,7 @@ func (a *pullApply) begin(graph *workspace.Graph, before func(id string) *worksp
 	x := &execution{r: r, repo: repo, run: run, graph: graph, tasks: map[string]task{}, known: known, locked: a.p.ID, applies: true}
 	for _, u := range shown.Units {
 		k := kept[u.ID]
-		if u.Status != Planned || k == nil || len(a.units) > 0 && !slices.Contains(a.units, u.ID) {
+		if u.Status != Planned || k == nil || u.Kind == KindWorkspace && k.File == "" || len(a.units) > 0 && !slices.Contains(a.units, u.ID) {
 			continue
 		}
 		t := task{unit: graph.Unit(u.ID), approved: true, removal: u.Removal, brought: a.p.ID, reviewed: k, agreed: true}
@@ -52,14 +52,14 @@ func (a *pullApply) begin(graph *workspace.Graph, before func(id string) *worksp
 	if err := createRun(a.tx, run); err != nil {
 		return nil, err
 	}
-	if tree := run.files(); !slices.Contains(a.p.Took, tree) {
-		a.p.Took = append(a.p.Took, tree)
+	if tree := run.files(); !slices.Contains(a.p.Trees, tree) {
+		a.p.Trees = append(a.p.Trees, tree)
 	}
 	waited := make([]*memory, 0, len(x.tasks))
 	for id := range x.tasks {
 		waited = append(waited, x.known[id])
 	}
-	if err := supersede(a.tx, waited, run.ID); err != nil {
+	if err := r.supersede(a.tx, waited, run.ID); err != nil {
 		return nil, err
 	}
 	for id, t := range x.tasks {
@@ -84,7 +84,10 @@ func (x *execution) promote(tx *bbolt.Tx, id string, t task) error {
 	if t.removal && m.Departed == nil {
 		m.Departed = &departed{Why: "destroy", From: t.from}
 	}
-	if err := tx.Bucket(reviewsBucket).Delete(reviewKey(x.run.Repository, t.reviewed.Pull, id)); err != nil {
+	// What was reviewed stays known until it is applied: a plan that has to be made again is compared with it.
+	said := *t.reviewed
+	said.File = ""
+	if err := putReviewed(tx, x.run.Repository, &said); err != nil {
 		return err
 	}
 	return putMemory(tx, m)
@@ -93,7 +96,7 @@ func (x *execution) promote(tx *bbolt.Tx, id string, t task) error {
 // carry applies in the background; it ends with ctx as every apply does, within its
 // grace.
 func (v *reviewer) carry(ctx context.Context, id string, x *execution) {
-	mine := &planning{head: x.run.Commit, base: x.run.Base, applies: true, cancel: func(error) {}, done: make(chan struct{})}
+	mine := &planning{head: x.run.Commit, base: x.run.Base, apply: true, cancel: func(error) {}, done: make(chan struct{})}
 	v.mu.Lock()
 	v.running[id] = mine
 	v.mu.Unlock()
@@ -114,13 +117,10 @@ func (v *reviewer) carry(ctx context.Context, id string, x *execution) {
 	})
 }
 
-// applying tells that a pull request is being applied before its merge, here or by the
+// midApply tells that a pull request is being applied before its merge, here or by the
 // supervisors that an earlier Mooring left.
-func (v *reviewer) applying(p *pull) bool {
-	v.mu.Lock()
-	under := v.running[p.ID]
-	v.mu.Unlock()
-	if under != nil && under.applies {
+func (v *reviewer) midApply(p *pull) bool {
+	if v.applying(p.ID) {
 		return true
 	}
 	going := false
@@ -129,13 +129,6 @@ func (v *reviewer) applying(p *pull) bool {
 		return nil
 	})
 	return err == nil && going
-}
-
-// planning tells that a plan of a pull request is under way.
-func (v *reviewer) planning(id string) bool {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	return v.running[id] != nil
 }
 
 // ended takes what is over out of what is under way.
@@ -152,10 +145,10 @@ func (v *reviewer) ended(id string, mine *planning) {
 func (v *reviewer) applied(id string, run *Run) error {
 	defer v.tell()
 	return v.r.changePull(v.repo.cfg.Name, id, func(tx *bbolt.Tx, p *pull) error {
-		if p.Applied != run.ID || p.Judged == run.ID {
+		if p.Applied != run.ID || p.Settled == run.ID {
 			return nil
 		}
-		p.Judged = run.ID
+		p.Settled = run.ID
 		shown, err := getRun(tx, runOf(p))
 		if errors.Is(err, ErrNoRun) {
 			return v.announce(tx, p) // collected long since
@@ -188,11 +181,11 @@ func (v *reviewer) applied(id string, run *Run) error {
 	})
 }
 
-// unjudged acts on the ends of applies that nobody here saw: a Mooring that was stopped
-// or killed has begun them.
-func (v *reviewer) unjudged(known []*pull) (failed error) {
+// unsettledApplies does what follows from the ends of applies that a Mooring before this one
+// began, and did not live to see.
+func (v *reviewer) unsettledApplies(known []*pull) (failed error) {
 	for _, p := range known {
-		if !v.beforeMerge() || p.Ended || p.Applied == "" || p.Judged == p.Applied || v.applying(p) {
+		if !v.beforeMerge() || p.Ended || p.Applied == "" || p.Settled == p.Applied || v.midApply(p) {
 			continue
 		}
 		run, err := v.r.Show(p.Applied)
@@ -210,7 +203,7 @@ func (v *reviewer) unjudged(known []*pull) (failed error) {
 // abandon lets the branch have its say again about units that a pull request applied
 // and that are not merged: the next pass plans them from the branch.
 func (r *Runner) abandon(tx *bbolt.Tx, p *pull) error {
-	if len(p.Took) == 0 {
+	if len(p.Trees) == 0 {
 		return nil
 	}
 	known, err := memories(tx, p.Repository)
@@ -235,7 +228,7 @@ func (r *Runner) abandon(tx *bbolt.Tx, p *pull) error {
 }
 
 // takenBy tells that a pull request was the last to apply a unit, or to try.
-func (m *memory) takenBy(p *pull) bool { return slices.Contains(p.Took, m.commit()) }
+func (m *memory) takenBy(p *pull) bool { return slices.Contains(p.Trees, m.commit()) }
 
 // commit is the one that the unit was last taken at.
 func (m *memory) commit() string {

@@ -59,7 +59,7 @@ func (f *reviewFixture) said(pull *gitea.Pull) string {
 	f.t.Helper()
 	var ours []string
 	for _, c := range pull.Comments() {
-		if c.By.ID == f.bot.ID {
+		if c.By.ID == f.bot.ID && strings.Contains(c.Body, "mooring:report") {
 			ours = append(ours, c.Body)
 		}
 	}

@@ -75,7 +75,7 @@ func (v *reviewer) obey(ctx context.Context, id string, c forge.Comment, cmd com
 	v.r.opts.Log.Info("a command in a pull request", "repository", v.repo.cfg.Name, "pull_request", id, "command", cmd.Verb, "units", cmd.Units, "by", c.By.Login, "user", c.By.ID)
 	switch cmd.Verb {
 	case comment.VerbPlan:
-		return v.heard(id, c, a.do(func(_ *bbolt.Tx, p *pull) string { return v.wishPlan(p, c.By, cmd.Units) }))
+		return v.heard(id, c, a.do(func(tx *bbolt.Tx, p *pull) string { return v.wishPlan(tx, p, c.By, cmd.Units) }))
 	case comment.VerbApply:
 		return v.applyAsked(ctx, id, c, cmd.Units)
 	case comment.VerbApprove, comment.VerbDiscard:
@@ -83,6 +83,9 @@ func (v *reviewer) obey(ctx context.Context, id string, c forge.Comment, cmd com
 	case comment.VerbCancel:
 		return v.cancelAsked(ctx, id, c)
 	case comment.VerbUnlock:
+		if v.applying(id) {
+			return v.heard(id, c, a.say("it is being applied: `mooring cancel` first"))
+		}
 		v.stop(id, "an unlock by "+c.By.Login)
 		return v.heard(id, c, func(tx *bbolt.Tx, p *pull) error {
 			if beingApplied(tx, p) {
@@ -176,10 +179,14 @@ func (v *reviewer) answer(tx *bbolt.Tx, p *pull, c forge.Comment, text string) e
 
 // wishPlan asks for a new plan of the head as it is now. It also lets the head of a
 // fork run: who may write here has looked at it.
-func (v *reviewer) wishPlan(p *pull, by forge.User, units []string) string {
+func (v *reviewer) wishPlan(tx *bbolt.Tx, p *pull, by forge.User, units []string) string {
 	if p.Seen.Fork {
 		if v.cfg.NoForks {
 			return "nothing of a fork is run here"
+		}
+		if p.Plan == nil || p.Plan.Head != p.Seen.Head || !p.Plan.Shown {
+			// A head that came after the word, or just before it, is not the one that was looked at.
+			return fmt.Sprintf("its head is %s now, which had not been shown here when this was typed: look at it, and type it again", short(p.Seen.Head))
 		}
 		p.Allowed = p.Seen.Head
 	}
@@ -189,7 +196,24 @@ func (v *reviewer) wishPlan(p *pull, by forge.User, units []string) string {
 	if p.Applied != "" && v.beforeMerge() {
 		return "what was planned is applied already, or on its way: merge it, or push"
 	}
+	if why := unplannedUnit(tx, p, units); why != "" {
+		return why
+	}
 	p.Again, p.Only, p.Stop = by.Login, units, ""
+	return ""
+}
+
+// unplannedUnit says of the first name that the last plan of this head has no unit of it.
+func unplannedUnit(tx *bbolt.Tx, p *pull, units []string) string {
+	run, err := getRun(tx, runOf(p))
+	if err != nil || !p.planned() {
+		return "" // all are planned then
+	}
+	for _, id := range units {
+		if run.Unit(id) == nil {
+			return fmt.Sprintf("the plan has no unit %q", id)
+		}
+	}
 	return ""
 }
 
@@ -208,15 +232,110 @@ func (v *reviewer) decideAsked(ctx context.Context, id string, c forge.Comment, 
 		return v.heard(id, c, a.say("the author's own yes does not count: somebody else has to say it"))
 	}
 	by := fmt.Sprintf("%s (user %d, %s)", c.By.Login, c.By.ID, id)
-	_, err = v.r.decide(Decision{Run: p.Applied, Units: cmd.Units, By: by}, approve)
-	switch {
-	case errors.Is(err, ErrNothingWaits), errors.Is(err, ErrNoRun), errors.Is(err, errNoUnit):
-		return v.heard(id, c, a.say(err.Error()))
-	case err != nil:
-		return err
+	waits, why, err := v.waitingOf(p, c.By, cmd.Units, approve)
+	if err != nil || why != "" {
+		if err != nil {
+			return err
+		}
+		return v.heard(id, c, a.say(why))
+	}
+	for run, units := range waits {
+		_, err = v.r.decide(Decision{Run: run, Units: units, By: by}, approve)
+		switch {
+		case errors.Is(err, ErrNothingWaits), errors.Is(err, ErrNoRun), errors.Is(err, errNoUnit):
+			return v.heard(id, c, a.say(err.Error()))
+		case err != nil:
+			return err
+		}
 	}
 	// A kill in between lets the same decision be taken twice, which changes nothing.
 	return v.heard(id, c, a.do(func(*bbolt.Tx, *pull) string { return "" }))
+}
+
+// waitingOf are the units that wait for a decision, by the run in which they do: what this
+// pull request brought, and nothing that others did, whom the same run may have taken. why
+// says what is wrong with the names, or that nothing waits. What a pull request of the one
+// who decides changed too waits for the yes of somebody else.
+func (v *reviewer) waitingOf(p *pull, by forge.User, named []string, approve bool) (waits map[string][]string, why string, err error) {
+	waits, here := map[string][]string{}, map[string]Status{}
+	own := ""
+	err = v.r.journal.view(func(tx *bbolt.Tx) error {
+		theirs, err := v.changedBy(tx, by)
+		if err != nil {
+			return err
+		}
+		for _, id := range p.takers() {
+			run, err := getRun(tx, id)
+			if errors.Is(err, ErrNoRun) {
+				continue // collected: nothing of it waits
+			}
+			if err != nil {
+				return err
+			}
+			for _, u := range run.Units {
+				if !p.took(run.ID, u.ID) {
+					continue
+				}
+				here[u.ID] = u.Status
+				if (u.Status == Held || u.Status == Interrupted) && (len(named) == 0 || slices.Contains(named, u.ID)) {
+					if other := theirs[u.ID]; approve && other != "" {
+						own = fmt.Sprintf("%s was changed by %s too, whose author's own yes does not count: somebody else has to say it", u.ID, other)
+						continue
+					}
+					waits[run.ID] = append(waits[run.ID], u.ID)
+				}
+			}
+		}
+		return nil
+	})
+	for _, unit := range named {
+		switch s, ok := here[unit]; {
+		case !ok:
+			return nil, fmt.Sprintf("nothing of %s came with this pull request", unit), err
+		case s != Held && s != Interrupted:
+			return nil, fmt.Sprintf("%s: %v: it is %s", unit, ErrNothingWaits, s), err
+		}
+	}
+	switch {
+	case own != "" && (len(named) > 0 || len(waits) == 0):
+		return nil, own, err
+	case len(waits) == 0:
+		why = ErrNothingWaits.Error()
+	}
+	return waits, why, err
+}
+
+// changedBy are the units that merged pull requests of one author changed and that have not
+// converged on that since, with the pull request.
+func (v *reviewer) changedBy(tx *bbolt.Tx, author forge.User) (map[string]string, error) {
+	repository := v.repo.cfg.Name
+	all, err := pulls(tx, repository)
+	if err != nil {
+		return nil, err
+	}
+	units := map[string]string{}
+	for _, p := range all {
+		if p.Seen.Author.ID != author.ID || !p.Ended || p.Seen.State != forge.Merged {
+			continue
+		}
+		run, err := getRun(tx, runOf(p))
+		if err != nil {
+			continue // so old that nothing is kept of it, or never planned
+		}
+		for _, u := range run.Units {
+			m, err := getMemory(tx, repository, u.ID)
+			if err != nil {
+				return nil, err
+			}
+			if u.Status == Unchanged || m.Taken == nil && m.Converged != "" {
+				continue
+			}
+			if had, err := v.repo.mirror.IsAncestor(p.Seen.MergeCommit, m.Converged); err != nil || !had {
+				units[u.ID] = p.ID
+			}
+		}
+	}
+	return units, nil
 }
 
 // cancelAsked ends what runs for a pull request.

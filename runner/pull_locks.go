@@ -20,6 +20,9 @@ func (v *reviewer) beforeMerge() bool {
 	return v.forge != nil && v.repo.cfg.Apply == BeforeMerge
 }
 
+// IsPull tells a holder of locks that is a pull request from one that is a run.
+func IsPull(holder string) bool { return isPull(holder) }
+
 // isPull tells the name of a pull request from that of a run.
 func isPull(holder string) bool {
 	return strings.HasPrefix(holder, "#") || strings.HasPrefix(holder, branchID(""))
@@ -61,11 +64,9 @@ func (v *reviewer) takeLocks(ctx context.Context, p *pull, x *reviewRun, mine *p
 		if slices.Equal(said, waits) && p.Plan != nil && p.Plan.Head == x.plan.Head && p.Plan.Base == x.plan.Base {
 			return nil // said already
 		}
-		if err := v.r.settlePlan(tx, p, "it waits for "+standsBehind(p)); err != nil {
+		if err := v.replacePlan(tx, p, &pullPlan{Head: x.plan.Head, Base: x.plan.Base}, "it waits for "+standsBehind(p)); err != nil {
 			return err
 		}
-		p.apart()
-		p.Plan = &pullPlan{Head: x.plan.Head, Base: x.plan.Base}
 		return v.announce(tx, p)
 	})
 	return waits, err
@@ -98,7 +99,7 @@ func claim(tx *bbolt.Tx, p *pull, wants []want, now time.Time) ([]waitFor, error
 	}
 	ahead, inLine := wantedBefore(all, p)
 	var waits []waitFor
-	keeps := len(p.Took) > 0
+	keeps := len(p.Trees) > 0
 	units := make([]string, 0, len(wants))
 	for _, w := range wants {
 		units = append(units, w.unit)
@@ -176,7 +177,7 @@ func (p *pull) leaveQueue() { p.Waits, p.Wants, p.Queued = nil, nil, 0 }
 // applied stays locked until it is merged, closed or unlocked.
 func yield(tx *bbolt.Tx, p *pull) error {
 	p.leaveQueue()
-	if len(p.Took) > 0 {
+	if len(p.Trees) > 0 {
 		return nil
 	}
 	return releasePull(tx, p)
@@ -232,32 +233,10 @@ func (v *reviewer) unlockPull(tx *bbolt.Tx, p *pull, by string) error {
 	}
 	p.leaveQueue()
 	p.apart()
-	p.Stop, p.Again, p.Took = p.Seen.Head, "", nil
+	p.Stop, p.Again, p.Trees = p.Seen.Head, "", nil
 	p.Plan = &pullPlan{Head: p.Seen.Head, Failed: fmt.Sprintf("unlocked by %s: its plans are dropped; `mooring plan` makes new ones", by), Done: true}
 	tx.OnCommit(v.hint)
 	return v.announce(tx, p)
-}
-
-// errBeingApplied is returned for the lock of a pull request that is being applied.
-var errBeingApplied = errors.New("it is being applied")
-
-// unlockHeld is unlockPull for the person at the command line.
-func (r *Runner) unlockHeld(tx *bbolt.Tx, l locks.Lock, by string) error {
-	repo, err := r.repository(l.Repository)
-	if err != nil {
-		return err
-	}
-	p, err := getPull(tx, l.Repository, l.Run)
-	if err != nil {
-		return err
-	}
-	if beingApplied(tx, p) {
-		return fmt.Errorf("unlock %s: %w in %s of %s: `mooring cancel %s` first", l.Unit, errBeingApplied, p.Applied, l.Run, p.Applied)
-	}
-	if err := repo.reviews.unlockPull(tx, p, by); err != nil {
-		return fmt.Errorf("unlock %s: %w", l.Unit, err)
-	}
-	return putPull(tx, p)
 }
 
 // beingApplied tells that an apply of a pull request has not ended, whoever watches it.
@@ -281,7 +260,7 @@ func (r *Runner) lent(tx *bbolt.Tx, repo *repository, known map[string]*memory) 
 	}
 	units := map[string]bool{}
 	for _, p := range all {
-		if p.Ended || len(p.Took) == 0 {
+		if p.Ended || len(p.Trees) == 0 {
 			continue
 		}
 		for id, m := range known {
@@ -301,6 +280,50 @@ func (r *Runner) lent(tx *bbolt.Tx, repo *repository, known map[string]*memory) 
 		}
 	}
 	return units, nil
+}
+
+// stopHolders ends the plans under way of pull requests that hold a unit. An apply is
+// not ended by this.
+func (r *Runner) stopHolders(repository, unit, by string) {
+	all, err := r.Locks()
+	if err != nil {
+		return // who reads them next says it
+	}
+	for _, l := range all {
+		if l.Unit != unit || repository != "" && l.Repository != repository || !isPull(l.Run) {
+			continue
+		}
+		repo, err := r.repository(l.Repository)
+		if err != nil || repo.reviews == nil {
+			continue
+		}
+		if p, err := r.pull(l.Repository, l.Run); err == nil && p.Applied == "" {
+			repo.reviews.stop(p.ID, "an unlock by "+by)
+		}
+	}
+}
+
+// unlockHolder takes every lock from the pull request that holds one.
+func (r *Runner) unlockHolder(tx *bbolt.Tx, l locks.Lock, by string) error {
+	repo, err := r.repository(l.Repository)
+	if err != nil {
+		return err
+	}
+	if repo.reviews == nil { // its forge is no longer in the configuration
+		_, err := locks.Break(tx, l.Key)
+		return err
+	}
+	p, err := getPull(tx, l.Repository, l.Run)
+	if err != nil {
+		return err
+	}
+	if beingApplied(tx, p) {
+		return fmt.Errorf("unlock %s, which %s holds: it is being applied: `mooring cancel %s` first", l.Unit, l.Run, p.Applied)
+	}
+	if err := repo.reviews.unlockPull(tx, p, by); err != nil {
+		return fmt.Errorf("unlock %s, which %s holds: %w", l.Unit, l.Run, err)
+	}
+	return putPull(tx, p)
 }
 
 // waitsOf says what a pull request waits for, in words for its author.

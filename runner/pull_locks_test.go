@@ -139,7 +139,7 @@ func (q *queueModel) check() {
 			}
 		}
 		switch {
-		case len(p.Took) > 0: // it keeps what it has applied
+		case len(p.Trees) > 0: // it keeps what it has applied
 		case n != 0 && n != len(q.wants[p.ID]):
 			q.t.Fatalf("%s has %d of its %d locks", p.ID, n, len(q.wants[p.ID]))
 		case n != 0 && p.Queued != 0:
@@ -247,7 +247,7 @@ func (q *queueModel) step() {
 	case n < 14: // unlocked by a person
 		q.change(some().ID, func(tx *bbolt.Tx, p *pull) {
 			p.leaveQueue()
-			p.Stop, p.Took = "x", nil
+			p.Stop, p.Trees = "x", nil
 			if err := releasePull(tx, p); err != nil {
 				q.t.Fatal(err)
 			}
@@ -263,7 +263,7 @@ func (q *queueModel) step() {
 				units = append(units, u)
 			}
 		}
-		if len(p.Took) == 0 {
+		if len(p.Trees) == 0 {
 			units = q.someUnits()
 		}
 		q.wants[p.ID] = units
@@ -272,7 +272,7 @@ func (q *queueModel) step() {
 	case n < 17: // applied in part or whole
 		p := some()
 		if q.held()[q.wants[p.ID][0]] == p.ID && p.Queued == 0 {
-			q.change(p.ID, func(_ *bbolt.Tx, p *pull) { p.Took = []string{"tree"} })
+			q.change(p.ID, func(_ *bbolt.Tx, p *pull) { p.Trees = []string{"tree"} })
 		}
 	case n < 18: // a pass of the branch locks a unit while it plans it
 		u := q.someUnits()[0]

@@ -1,9 +1,11 @@
 package runner
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 
 	"go.etcd.io/bbolt"
@@ -67,6 +69,8 @@ func (p *pass) since(id string) string {
 	switch {
 	case m == nil || m.Converged == "" && m.Taken == nil:
 		return p.last.Head // it is new: what came since the last pass brought it
+	case m.Converged == "" && m.Departed == nil:
+		return m.Met
 	case m.Departed != nil:
 		return m.Departed.From
 	}
@@ -128,6 +132,10 @@ func (v *reviewer) attribute(ctx context.Context, branch string, chain []string)
 				if id, err = v.merged(ctx, pr); err != nil {
 					return nil, err
 				}
+				if !v.brings(ctx, id, c) {
+					v.r.opts.Log.Warn("a commit has more than its pull request: it counts as pushed directly", "repository", v.repo.cfg.Name, "commit", short(c), "pull_request", id)
+					id = ""
+				}
 			}
 			v.mu.Lock()
 			v.brought[c] = id
@@ -153,16 +161,66 @@ func (v *reviewer) rebased(ctx context.Context, id string, chain []string) []str
 	if c, err := v.repo.mirror.Commit(chain[0]); err != nil || len(c.Parents) != 1 {
 		return nil // a merge: what it brought is not on the chain
 	}
-	for n, older := range chain[1:] {
-		merged, err := v.repo.mirror.Merge(ctx, older, p.Seen.Head)
-		if err != nil {
-			continue
+	if p.Plan == nil || p.Plan.Head != p.Seen.Head {
+		return nil // nobody knows where the branch stood when it was begun
+	}
+	covered := 0
+	for n, older := range chain[1:min(len(chain), 1+v.commitsOf(p.Seen.Head, chain[0]))] {
+		// The head merged into one of its own rebased commits gives the same files too:
+		// the oldest one counts.
+		if merged, err := v.repo.mirror.Merge(ctx, older, p.Seen.Head); err == nil {
+			if paths, err := v.repo.mirror.Changes(merged.Commit, chain[0]); err == nil && len(paths) == 0 {
+				covered = n
+			}
 		}
-		if paths, err := v.repo.mirror.Changes(merged.Commit, chain[0]); err == nil && len(paths) == 0 {
-			return chain[1 : n+1]
+		if older == p.Plan.Base {
+			break // that was there before it, as is everything older: a head that holds it would fit those too
 		}
 	}
-	return nil
+	return chain[1 : 1+covered]
+}
+
+// brings tells that a commit of the branch has nothing but what its pull request changes:
+// who merges by hand may add what they like, and that came by a direct push. Where it
+// cannot be told it is so only if direct pushes are not held.
+func (v *reviewer) brings(ctx context.Context, id, commit string) bool {
+	unknown := !v.repo.cfg.HoldDirect
+	c, err := v.repo.mirror.Commit(commit)
+	p, missing := v.r.pull(v.repo.cfg.Name, id)
+	if err != nil || missing != nil || len(c.Parents) == 0 || v.repo.mirror.Fetch(ctx, p.Seen.Head) != nil {
+		return unknown
+	}
+	parent := c.Parents[0]
+	if merged, err := v.repo.mirror.Merge(ctx, parent, p.Seen.Head); err == nil {
+		if paths, err := v.repo.mirror.Changes(merged.Commit, commit); err == nil && len(paths) == 0 {
+			return true
+		}
+	}
+	// It was merged line by line, or is one commit of several: then nothing of it lies elsewhere.
+	if p.Plan == nil || p.Plan.Head != p.Seen.Head || p.Plan.Commit == "" {
+		return unknown
+	}
+	own, err := v.repo.mirror.Changes(p.Plan.Base, p.Plan.Commit)
+	if err != nil {
+		return unknown
+	}
+	paths, err := v.repo.mirror.Changes(parent, commit)
+	return err == nil && !slices.ContainsFunc(paths, func(path string) bool { return !slices.Contains(own, path) })
+}
+
+// commitsOf is how many commits a head has that a commit of the branch does not.
+func (v *reviewer) commitsOf(head, branch string) int {
+	for n := range mostCommits {
+		if here, err := v.repo.mirror.IsAncestor(head, branch); err != nil || here {
+			return n
+		}
+		c, err := v.repo.mirror.Commit(head)
+		if err != nil || len(c.Parents) == 0 {
+			return n
+		}
+		head = c.Parents[0]
+	}
+	return mostCommits
 }
 
 // merged takes in that a pull request was merged, where the look has not seen it yet.
@@ -292,7 +350,7 @@ func (o *origin) lend(t task) task {
 // word of a person.
 func (t task) fits() bool {
 	k := t.reviewed
-	return k != nil && k.Status == Planned && !k.Volatile && k.File != "" && (t.agreed || k.Needs == "")
+	return k != nil && k.Status == Planned && !k.Volatile && k.File != "" && (t.agreed || k.Needs == "" && !t.removal)
 }
 
 // adopt makes the reviewed plans that may be applied those of the run, and lets the
@@ -317,7 +375,7 @@ func (x *execution) adopt(tx *bbolt.Tx, o *origin, v *reviewer) error {
 		if by := o.agreed[t.brought]; by != "" {
 			u.Notes = withNotes(u.Notes, fmt.Sprintf("approved by %s in %s", by, t.brought))
 		}
-		u.Notes = withNotes(u.Notes, "the plan that was reviewed in "+t.brought)
+		u.Notes = withNotes(u.Notes, reviewedNote(t.brought))
 		if err := putResult(tx, x.run.ID, *u); err != nil {
 			return err
 		}
@@ -328,7 +386,17 @@ func (x *execution) adopt(tx *bbolt.Tx, o *origin, v *reviewer) error {
 		if err != nil {
 			return err
 		}
-		if !x.takesFrom(id) {
+		took := false
+		for unit, t := range x.tasks {
+			if t.brought != id {
+				continue
+			}
+			if p.Took == nil {
+				p.Took = map[string]string{}
+			}
+			took, p.Took[unit] = true, x.run.ID
+		}
+		if !took {
 			continue
 		}
 		p.Applied = x.run.ID
@@ -339,18 +407,27 @@ func (x *execution) adopt(tx *bbolt.Tx, o *origin, v *reviewer) error {
 	return nil
 }
 
+func reviewedNote(pull string) string { return "the plan that was reviewed in " + pull }
+
 // foretold fills a result with what its plan said in review.
 func (u *UnitResult) foretold(shown *UnitResult) {
 	u.Add, u.Change, u.Destroy, u.Outputs, u.Changes = shown.Add, shown.Change, shown.Destroy, shown.Outputs, shown.Changes
 }
 
-func (x *execution) takesFrom(pull string) bool {
-	for _, t := range x.tasks {
-		if t.brought == pull {
-			return true
-		}
+// takers are the runs that took, or apply, what a pull request brings, oldest first.
+func (p *pull) takers() []string {
+	all := slices.Collect(maps.Values(p.Took))
+	if p.Applied != "" {
+		all = append(all, p.Applied)
 	}
-	return false
+	slices.SortFunc(all, func(a, b string) int { return cmp.Compare(number(a), number(b)) })
+	return slices.Compact(all)
+}
+
+// took tells that a run's word on a unit is the last one of this pull request. Before a
+// merge it is of every unit that the run has.
+func (p *pull) took(run, unit string) bool {
+	return p.Took[unit] == run || p.Took == nil && p.Applied == run
 }
 
 // tellPulls has the pull requests of a run say what it came to.
@@ -364,7 +441,7 @@ func (r *Runner) tellPulls(tx *bbolt.Tx, repo *repository, run *Run) error {
 		return err
 	}
 	for _, p := range all {
-		if p.Applied != run.ID {
+		if !slices.Contains(p.takers(), run.ID) {
 			continue
 		}
 		if err := errors.Join(v.announce(tx, p), putPull(tx, p)); err != nil {

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"path"
 	"slices"
 
 	"go.etcd.io/bbolt"
@@ -93,12 +94,11 @@ func (v *reviewer) unplannable(ctx context.Context, id string, made *pullPlan, w
 		if p.Ended || p.Seen.Head != made.Head {
 			return nil
 		}
-		if err := errors.Join(v.r.settlePlan(tx, p, "there is no plan of "+short(made.Head)), yield(tx, p)); err != nil {
+		made.Failed, made.Done = why, true
+		if err := errors.Join(v.replacePlan(tx, p, made, "there is no plan of "+short(made.Head)), yield(tx, p)); err != nil {
 			return err
 		}
-		p.apart()
-		made.Failed, made.Done = why, true
-		p.Plan, p.Again, p.Only = made, "", nil
+		p.Again, p.Only = "", nil // nobody waits behind what cannot be planned
 		return v.announce(tx, p)
 	})
 }
@@ -145,8 +145,7 @@ func (v *reviewer) prepare(ctx context.Context, p *pull, made *pullPlan) (_ *rev
 		run.Units = append(run.Units, UnitResult{ID: id, Kind: Kind(u.Kind), Status: Queued})
 	}
 	x.removals(before)
-	x.keepOthers()
-	return x, "", nil
+	return x, "", x.keepOthers(ctx)
 }
 
 // configFault tells a configuration that people have to mend from everything else.
@@ -186,30 +185,10 @@ func (x *reviewRun) removals(before *workspace.Graph) {
 	}
 }
 
-// keepOthers leaves out the units that a person did not ask to be planned again: what
-// the last plan of the same commit says of them stands.
-func (x *reviewRun) keepOthers() {
-	last := x.pull.Plan
-	if len(x.pull.Only) == 0 || last == nil || !last.Done || last.Commit != x.plan.Commit || last.Run == "" {
-		return
-	}
-	run, err := x.r.Show(last.Run)
-	if err != nil {
-		return // collected: everything is planned
-	}
-	asked := x.graph.WithDependants(x.pull.Only)
-	for i, u := range x.run.Units {
-		if old := run.Unit(u.ID); old != nil && !slices.Contains(asked, u.ID) && !slices.Contains(x.pull.Only, u.ID) && (old.Status == Planned || old.Status == Unchanged) {
-			x.run.Units[i] = *old
-			delete(x.tasks, u.ID)
-		}
-	}
-}
-
 // begin makes the run, in place of the one before it.
 func (v *reviewer) begin(id string, made *pullPlan, x *reviewRun) error {
 	return v.r.changePull(v.repo.cfg.Name, id, func(tx *bbolt.Tx, p *pull) error {
-		if err := v.r.settlePlan(tx, p, "superseded by a plan of "+short(made.Head)); err != nil {
+		if err := v.replacePlan(tx, p, made, "superseded by a plan of "+short(made.Head)); err != nil {
 			return err
 		}
 		if err := dropReviewed(tx, p.Repository, p.ID, func(old *reviewed) bool {
@@ -222,11 +201,30 @@ func (v *reviewer) begin(id string, made *pullPlan, x *reviewRun) error {
 			return err
 		}
 		made.Run = x.run.ID
-		p.apart()
-		p.Plan, p.Again, p.Only = made, "", nil
+		p.Again, p.Only = "", nil
 		x.pull = p
 		return v.pending(tx, p)
 	})
+}
+
+// replacePlan puts a plan into the place of the last one, whose run ends. A plan of
+// another head leaves nothing pending at the old one, and what was applied of that was
+// not applied of this.
+func (v *reviewer) replacePlan(tx *bbolt.Tx, p *pull, made *pullPlan, why string) error {
+	if err := v.r.settlePlan(tx, p, why); err != nil {
+		return err
+	}
+	old := p.Plan
+	p.Plan = made
+	p.apart()
+	if old == nil || old.Head == made.Head {
+		return nil
+	}
+	if v.forge == nil || p.number() == 0 || old.Done && old.Failed == "" {
+		return nil
+	}
+	s := forge.Status{Context: planStatus, Check: forge.Error, Description: "a newer push took its place", URL: v.runPage(old.Run)}
+	return v.r.put(tx, p.Repository, "status "+old.Head+" "+s.Context, note{Pull: p.ID, Commit: old.Head, Status: &s})
 }
 
 // settlePlan ends the run of a plan that something takes the place of: a run that
@@ -269,37 +267,72 @@ func (repo *repository) scanWith(ctx context.Context, commit, config string) (*w
 	if err != nil {
 		return nil, fmt.Errorf("read %s: %w", short(config), err)
 	}
-	return repo.scanner.Scan(ctx, ruledBy{Tree: head, rules: base})
+	ruled, err := newRuledBy(head, base)
+	if err != nil {
+		return nil, fmt.Errorf("read the configuration of %s: %w", short(config), err)
+	}
+	return repo.scanner.Scan(ctx, ruled)
 }
 
-// ruledBy is a tree whose mooring.hcl is another tree's.
+// ruledBy is a tree whose mooring.hcl is another tree's, and a plain file there even
+// where that has a link: what a link leads to in this tree is this tree's word.
 type ruledBy struct {
 	workspace.Tree
 	rules workspace.Tree
+	file  string // that has the rules; "" is none
+	mode  fs.FileMode
+	id    string
 }
 
-func (t ruledBy) Walk(fn func(path string, mode fs.FileMode, id string) error) error {
-	var mode fs.FileMode
-	var id string
-	err := t.rules.Walk(func(path string, m fs.FileMode, i string) error {
-		if path == workspace.ConfigFile {
+// mostLinks is how many links lead to a configuration at the most.
+const mostLinks = 10
+
+func newRuledBy(tree, rules workspace.Tree) (ruledBy, error) {
+	t := ruledBy{Tree: tree, rules: rules}
+	at := workspace.ConfigFile
+	for range mostLinks {
+		mode, id, err := find(rules, at)
+		if err != nil || id == "" {
+			return t, err
+		}
+		if mode&fs.ModeSymlink == 0 {
+			t.file, t.mode, t.id = at, mode, id
+			return t, nil
+		}
+		to, err := rules.ReadLink(at)
+		if err != nil {
+			return t, err
+		}
+		at = path.Join(path.Dir(at), to)
+	}
+	return t, nil
+}
+
+// find returns what a tree has at a path; no id is nothing.
+func find(t workspace.Tree, at string) (mode fs.FileMode, id string, err error) {
+	err = t.Walk(func(path string, m fs.FileMode, i string) error {
+		if path == at {
 			mode, id = m, i
 			return fs.SkipAll
 		}
 		return nil
 	})
-	if err != nil && !errors.Is(err, fs.SkipAll) {
-		return err
+	if errors.Is(err, fs.SkipAll) {
+		err = nil
 	}
-	said := id == ""
+	return mode, id, err
+}
+
+func (t ruledBy) Walk(fn func(path string, mode fs.FileMode, id string) error) error {
+	said := t.file == ""
 	say := func() error {
 		if said {
 			return nil
 		}
 		said = true
-		return fn(workspace.ConfigFile, mode, id)
+		return fn(workspace.ConfigFile, t.mode, t.id)
 	}
-	err = t.Tree.Walk(func(path string, m fs.FileMode, i string) error {
+	err := t.Tree.Walk(func(path string, m fs.FileMode, i string) error {
 		if path == workspace.ConfigFile {
 			return nil
 		}
@@ -314,17 +347,10 @@ func (t ruledBy) Walk(fn func(path string, mode fs.FileMode, id string) error) e
 }
 
 func (t ruledBy) ReadFile(path string) ([]byte, error) {
-	if path == workspace.ConfigFile {
-		return t.rules.ReadFile(path)
+	if path == workspace.ConfigFile && t.file != "" {
+		return t.rules.ReadFile(t.file)
 	}
 	return t.Tree.ReadFile(path)
-}
-
-func (t ruledBy) ReadLink(path string) (string, error) {
-	if path == workspace.ConfigFile {
-		return t.rules.ReadLink(path)
-	}
-	return t.Tree.ReadLink(path)
 }
 
 // contentOf is a digest that only this installation can make: what it is of may hold

@@ -96,7 +96,7 @@ func (v *reviewer) send(ctx context.Context, it outbox.Item) error {
 	}
 	switch {
 	case n.Report:
-		return v.postReport(ctx, p)
+		return unlessGone(v.postReport(ctx, p))
 	case n.Status != nil:
 		err := v.forge.SetStatus(ctx, n.Commit, *n.Status)
 		if errors.Is(err, forge.ErrNotFound) {
@@ -110,11 +110,19 @@ func (v *reviewer) send(ctx context.Context, it outbox.Item) error {
 		}
 		return err
 	case n.Answer != "":
-		return v.answerOnce(ctx, p, n)
+		return unlessGone(v.answerOnce(ctx, p, n))
 	case n.Merge != nil:
 		return v.mergeNow(ctx, p, *n.Merge)
 	}
 	return nil
+}
+
+// unlessGone takes it as said where the pull request is gone, or hidden from us.
+func unlessGone(err error) error {
+	if errors.Is(err, forge.ErrNotFound) {
+		return nil
+	}
+	return err
 }
 
 // postReport brings the one comment up to date. Who said yes before it is there said
@@ -147,16 +155,19 @@ func (v *reviewer) postReport(ctx context.Context, p *pull) error {
 	}
 	if digest != p.Posted || id == 0 {
 		if id, err = v.putReport(ctx, p, id, body); err != nil {
-			if errors.Is(err, forge.ErrNotFound) {
-				return nil // the pull request is gone, or hidden from us
-			}
 			return err
 		}
 	}
 	shown := p.Plan
+	if shown != nil && shown.Done && !shown.Shown {
+		// Who said yes while this was on its way looked at what stood there before.
+		if err := v.hearReviews(ctx, p.ID); err != nil && !errors.Is(err, forge.ErrNotFound) {
+			return err
+		}
+	}
 	return v.r.changePull(p.Repository, p.ID, func(tx *bbolt.Tx, p *pull) error {
 		p.Report, p.Posted = id, digest
-		if shown != nil && p.Plan != nil && p.Plan.Run == shown.Run && p.Plan.Content == shown.Content && shown.Done {
+		if shown != nil && p.Plan != nil && p.Plan.Head == shown.Head && p.Plan.Run == shown.Run && p.Plan.Content == shown.Content && shown.Done {
 			p.Plan.Shown = true
 		}
 		return nil
@@ -209,8 +220,5 @@ func (v *reviewer) answerOnce(ctx context.Context, p *pull, n note) error {
 		return nil
 	}
 	_, err = v.forge.Comment(ctx, p.number(), comment.Answer(n.Marker, n.Answer))
-	if errors.Is(err, forge.ErrNotFound) {
-		return nil
-	}
 	return err
 }

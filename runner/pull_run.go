@@ -110,11 +110,12 @@ func (x *reviewRun) finish(ctx context.Context, took float64) error {
 func (x *reviewRun) contents(all map[string]*reviewed) string {
 	var parts [][]byte
 	for _, u := range x.run.Units {
-		content := ""
+		content, prunes := "", []byte(nil)
 		if v := all[u.ID]; v != nil {
 			content = v.Content
+			prunes, _ = json.Marshal(v.Prunes) // strings: they always marshal
 		}
-		parts = append(parts, []byte(u.ID), []byte(u.Status), []byte(content))
+		parts = append(parts, []byte(u.ID), []byte(u.Status), []byte(content), prunes)
 	}
 	return x.r.contentOf(parts...)
 }
@@ -250,7 +251,8 @@ func (x *reviewRun) outputsNow(ctx context.Context, id string) (map[string]works
 		return nil, err
 	}
 	spec.Repository, spec.Tree, spec.Run = x.run.Repository, tree.Dir, x.run.ID
-	return outputsInState(ctx, x.r.home, spec)
+	outs, err := outputsInState(ctx, x.r.home, spec)
+	return outs, redact.New(spec.Secrets...).Error(err)
 }
 
 // workspace plans one workspace and keeps the plan.
@@ -294,8 +296,9 @@ func (x *reviewRun) workspace(ctx context.Context, t task) (o outcome, v *review
 	describe(&o.UnitResult, p)
 	o.Notes = append(o.Notes, s.Notes()...)
 	now := stateMemory{Identity: t.unit.StateIdentity(), Lineage: p.State.Lineage, Serial: p.State.Serial, Resources: p.State.Resources}
-	if d := discontinuity(x.recall(t.unit.ID).State, now); d != "" {
-		o.Notes = append(o.Notes, d+": after the merge it waits for a person")
+	leap := discontinuity(x.recall(t.unit.ID).State, now)
+	if leap != "" {
+		o.Notes = append(o.Notes, leap+": after the merge it waits for a person")
 	}
 	outs := make(map[string]workspace.Output, len(p.State.Outputs))
 	for name, out := range p.State.Outputs {
@@ -305,18 +308,18 @@ func (x *reviewRun) workspace(ctx context.Context, t task) (o outcome, v *review
 	x.planned[t.unit.ID] = plannedOutputs(p.JSON, outs)
 	x.mu.Unlock()
 	v = &reviewed{Content: x.r.planContent(p.JSON), Whole: true}
+	v.Bound.State = now
 	if !p.Changes {
 		o.Status = Unchanged
 		return o, v, nil
 	}
 	o.Status = Planned
 	level, _ := policies.Within(x.repo.cfg.AutoApply, policies.Level(t.unit.AutoApply))
-	if d := policies.Gate(level, p.JSON); !d.Allowed {
-		v.Needs = strings.Join(d.Reasons, ", ")
-	}
+	v.Needs = needs(policies.Gate(level, p.JSON), t.removal, leap)
 	if v.Volatile, err = s.Generated(); err != nil {
 		return o, nil, err
 	}
+	v.Volatile = v.Volatile || leap != "" // no review is a word on another state: it is planned again, and held
 	if v.Bound, err = w.binding(); err != nil {
 		return o, nil, err
 	}
@@ -326,6 +329,22 @@ func (x *reviewRun) workspace(ctx context.Context, t task) (o outcome, v *review
 	}
 	v.Digest = p.Digest
 	return o, v, x.r.keepText(x.run.ID, t.unit.ID, diffSuffix, hide.Text(comment.Diff(p.JSON)))
+}
+
+// needs says why a plan wants a person, or "": the end of a unit and a state that does
+// not go on from the last one do whatever the gate says.
+func needs(gate policies.Decision, removal bool, leap string) string {
+	var all []string
+	if !gate.Allowed {
+		all = gate.Reasons
+	}
+	if removal && len(all) == 0 {
+		all = append(all, "ends it")
+	}
+	if leap != "" {
+		all = append(all[:len(all):len(all)], leap)
+	}
+	return strings.Join(all, ", ")
 }
 
 // manifests compares a manifest set with its cluster, as it will be once the plans of
@@ -348,7 +367,11 @@ func (x *reviewRun) manifests(ctx context.Context, t task) (o outcome, v *review
 		if err != nil {
 			return o, nil, err
 		}
-		return set.foreseen(plan, nil, false)
+		o, v, err := set.foreseen(plan, nil, false)
+		if len(plan.Prunes()) > 0 {
+			v.Needs = "deletes its " + count(len(plan.Prunes()), "object")
+		}
+		return o, v, err
 	}
 	objects, whole, err := x.rendered(ctx, t, &set.source)
 	if err != nil {
@@ -357,7 +380,7 @@ func (x *reviewRun) manifests(ctx context.Context, t task) (o outcome, v *review
 	plan, err := set.cluster.Plan(ctx, set.set, objects, set.inventory, set.options())
 	if errors.Is(err, k8s.ErrOtherCluster) {
 		o.Status, o.Notes = Planned, []string{err.Error() + ": after the merge it waits for a person"}
-		return o, &reviewed{}, nil
+		return o, &reviewed{Needs: "leaves what it has in another cluster"}, nil
 	}
 	if err != nil {
 		return o, nil, sensitiveIn(set.source).Error(err)
@@ -410,10 +433,28 @@ func (s *manifestSet) foreseen(plan *k8s.ChangePlan, objects []k8s.Object, whole
 	v := &reviewed{Content: content, Whole: whole}
 	v.Prunes, v.Made = plan.Prunes(), s.x.r.opts.Now()
 	v.Bound.Commit = s.x.commit()
-	if len(v.Prunes) > 0 {
-		v.Needs = fmt.Sprintf("prunes %d", len(v.Prunes))
-	}
+	v.Needs = s.needs(plan)
 	return o, v, err
+}
+
+// needs says why a set waits for a person after the merge, or "": what the applier asks a
+// person for, and what the server says of applies.
+func (s *manifestSet) needs(plan *k8s.ChangePlan) string {
+	held := 0
+	for _, a := range plan.Actions {
+		if a.Verb == k8s.VerbHold {
+			held++
+		}
+	}
+	switch level := s.x.repo.cfg.AutoApply; {
+	case plan.Changes() == 0:
+		return ""
+	case level != policies.NoDestroy && level != policies.Always:
+		return "auto_apply is never"
+	case held > 0:
+		return fmt.Sprintf("prunes %d, most of the set", held)
+	}
+	return ""
 }
 
 // objectsContent stands for rendered objects.
@@ -455,14 +496,46 @@ func (r *Runner) planContent(plan *tfjson.Plan) string {
 	slices.SortFunc(all, func(a, b change) int {
 		return slices.Compare([]string{a.Address, a.Deposed}, []string{b.Address, b.Deposed})
 	})
+	var actions []*tfjson.ActionInvocation
+	var steps map[string][]*tfjson.ConfigProvisioner
+	if plan != nil {
+		actions, steps = plan.ActionInvocations, provisioners(plan)
+	}
 	data, err := json.Marshal(struct {
-		Resources []change
-		Outputs   map[string]*tfjson.Change
-	}{all, outputs})
+		Resources    []change
+		Outputs      map[string]*tfjson.Change
+		Actions      []*tfjson.ActionInvocation             `json:",omitempty"`
+		Provisioners map[string][]*tfjson.ConfigProvisioner `json:",omitempty"`
+	}{all, outputs, actions, steps})
 	if err != nil { // it came out of JSON
 		return ""
 	}
 	return r.contentOf(data)
+}
+
+// provisioners are the commands that a plan's resources would start, which no change of a
+// value tells of.
+func provisioners(plan *tfjson.Plan) map[string][]*tfjson.ConfigProvisioner {
+	if plan.Config == nil {
+		return nil
+	}
+	all := map[string][]*tfjson.ConfigProvisioner{}
+	var walk func(path string, m *tfjson.ConfigModule)
+	walk = func(path string, m *tfjson.ConfigModule) {
+		if m == nil {
+			return
+		}
+		for _, r := range m.Resources {
+			if len(r.Provisioners) > 0 {
+				all[path+r.Address] = r.Provisioners
+			}
+		}
+		for name, call := range m.ModuleCalls {
+			walk(path+name+".", call.Module)
+		}
+	}
+	walk("", plan.Config.RootModule)
+	return all
 }
 
 // diffLimitOnDisk bounds the readable diff that is kept of a unit, in bytes.

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"go.etcd.io/bbolt"
@@ -100,11 +101,11 @@ func (v *reviewer) pending(tx *bbolt.Tx, p *pull) error {
 }
 
 func (v *reviewer) setStatuses(tx *bbolt.Tx, p *pull, all []forge.Status) error {
+	commit := p.Seen.Head
+	if p.Plan != nil {
+		commit = p.Plan.Head
+	}
 	for _, s := range all {
-		if p.Plan == nil {
-			return nil
-		}
-		commit := p.Plan.Head
 		if err := v.r.put(tx, p.Repository, "status "+commit+" "+s.Context, note{Pull: p.ID, Commit: commit, Status: &s}); err != nil {
 			return err
 		}
@@ -173,7 +174,7 @@ func policyOf(report comment.Report) forge.Status {
 // is none.
 func appliedStatus(p *pull, report comment.Report) (forge.Status, bool) {
 	s := forge.Status{Context: applyStatus, Check: forge.Success, URL: report.URL}
-	if p.Ended && p.Seen.State != forge.Merged && len(p.Took) > 0 {
+	if p.Ended && p.Seen.State != forge.Merged && len(p.Trees) > 0 {
 		s.Check, s.Description = forge.Error, "closed after an apply and not merged: what was applied is planned from the branch"
 		return s, true
 	}
@@ -181,7 +182,7 @@ func appliedStatus(p *pull, report comment.Report) (forge.Status, bool) {
 		if !p.Ended || p.Seen.State == forge.Merged {
 			return s, false
 		}
-		s.Check, s.Description = forge.Error, "closed without a merge: nothing was applied"
+		s.Check, s.Description = forge.Error, endedBecause(p.Seen)+": nothing was applied"
 		return s, true
 	}
 	count := map[Status]int{}
@@ -238,6 +239,9 @@ func (v *reviewer) planReport(tx *bbolt.Tx, p *pull, texts bool) (comment.Report
 		return c, nil
 	}
 	c.Head, c.Base, c.Failed = p.Plan.Head, p.Plan.Base, p.Plan.Failed
+	if p.Ended && p.Seen.State != forge.Merged {
+		c.Notes = append(c.Notes, endedBecause(p.Seen))
+	}
 	if p.Plan.Run == "" {
 		if len(c.Waits) > 0 {
 			c.Title = fmt.Sprintf("No plan of %s yet: it waits for %s", short(p.Plan.Head), standsBehind(p))
@@ -256,16 +260,21 @@ func (v *reviewer) planReport(tx *bbolt.Tx, p *pull, texts bool) (comment.Report
 	if err != nil {
 		return c, err
 	}
-	c.Run, c.URL, c.Seconds, c.Notes = run.ID, v.runPage(run.ID), run.Seconds, run.Notes
+	c.Run, c.URL, c.Seconds, c.Notes = run.ID, v.runPage(run.ID), run.Seconds, append(c.Notes, run.Notes...)
 	if run.Cancelled != "" {
 		c.Notes = append(c.Notes, run.Cancelled)
 	}
 	c.Notes = append(c.Notes, appliedBefore(tx, p)...)
 	for _, u := range run.Units {
-		unit := v.unitOf(run.ID, u, texts)
+		from, policy := run.ID, ""
 		if k := kept[u.ID]; k != nil {
-			unit.Policy = k.Needs
+			policy = k.Needs
+			if k.Run != "" { // an older plan of the same files stands: what it said lies with its run
+				from = k.Run
+			}
 		}
+		unit := v.unitOf(from, u, texts)
+		unit.Policy = policy
 		c.Units = append(c.Units, unit)
 	}
 	return c, nil
@@ -273,34 +282,51 @@ func (v *reviewer) planReport(tx *bbolt.Tx, p *pull, texts bool) (comment.Report
 
 // addApplied lets the run that applies what was reviewed say how its units stand.
 func (v *reviewer) addApplied(tx *bbolt.Tx, p *pull, c *comment.Report, texts bool) error {
-	if p.Applied == "" {
+	var all Run
+	for _, id := range p.takers() {
+		run, err := getRun(tx, id)
+		if errors.Is(err, ErrNoRun) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		c.Run, c.URL, c.Seconds = run.ID, v.runPage(run.ID), run.Seconds
+		c.Title = short(run.Commit)
+		if id == p.Applied {
+			c.Notes = append(c.Notes, run.Notes...)
+		}
+		for _, u := range run.Units {
+			if p.took(run.ID, u.ID) {
+				all.Units = append(all.Units, u)
+				v.putApplied(c, run.ID, u, texts)
+			}
+		}
+	}
+	if len(all.Units) == 0 {
 		return nil
 	}
-	run, err := getRun(tx, p.Applied)
-	if errors.Is(err, ErrNoRun) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	c.Run, c.URL, c.Seconds = run.ID, v.runPage(run.ID), run.Seconds
-	c.Title = fmt.Sprintf("%s of %s", appliedWord(run.Status), short(run.Commit))
-	c.Notes = append(c.Notes, run.Notes...)
-	for _, u := range run.Units {
-		now := v.unitOf(run.ID, u, texts)
-		i := 0
-		for i < len(c.Units) && c.Units[i].ID != u.ID {
-			i++
-		}
-		if i == len(c.Units) {
-			continue // of another pull request that the same run took
-		}
-		if now.Diff == "" && len(now.Objects) == 0 {
-			now.Diff, now.Objects = c.Units[i].Diff, c.Units[i].Objects
-		}
-		c.Units[i] = now
+	all.Settle()
+	c.Title = fmt.Sprintf("%s of %s", appliedWord(all.Status), c.Title)
+	if c.Failed != "" { // it was merged all the same
+		c.Notes = append(c.Notes, "there was no plan to review: "+c.Failed)
+		c.Failed = ""
 	}
 	return nil
+}
+
+// putApplied lets the run that took a unit say how it stands, in place of the plan.
+func (v *reviewer) putApplied(c *comment.Report, run string, u UnitResult, texts bool) {
+	now := v.unitOf(run, u, texts)
+	i := slices.IndexFunc(c.Units, func(old comment.Unit) bool { return old.ID == u.ID })
+	if i < 0 {
+		c.Units = append(c.Units, now)
+		return
+	}
+	if now.Diff == "" && len(now.Objects) == 0 {
+		now.Diff, now.Objects = c.Units[i].Diff, c.Units[i].Objects
+	}
+	c.Units[i] = now
 }
 
 // appliedBefore says how an earlier apply of the same pull request went.

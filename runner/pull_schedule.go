@@ -20,13 +20,19 @@ func (v *reviewer) schedule(ctx context.Context, refs mirror.Refs) error {
 	if err != nil {
 		return err
 	}
-	failed := v.unjudged(known)
+	failed := v.unsettledApplies(known)
 	if known, err = v.r.pulls(v.repo.cfg.Name); err != nil {
 		return err
 	}
+	if slices.ContainsFunc(known, func(p *pull) bool { return !p.Ended && p.Plan != nil && p.Plan.Base != refs.Head.Commit }) {
+		// Whether it matters that the branch moved is to be read in its new commit.
+		if err := v.repo.mirror.Fetch(ctx, refs.Head.Commit); err != nil {
+			return fmt.Errorf("repository %s: %w", v.repo.cfg.Name, err)
+		}
+	}
 	var turn <-chan struct{}
 	for _, p := range known {
-		if p.Ended || v.applying(p) { // what is new of it comes after its apply
+		if p.Ended || v.midApply(p) { // what is new of it comes after its apply
 			continue
 		}
 		due, why := v.due(p, refs.Head.Commit)
@@ -52,9 +58,7 @@ func (v *reviewer) due(p *pull, base string) (bool, string) {
 		}
 		return false, "it comes from a fork: nothing of it is run before somebody with write access has looked at it and typed `mooring plan`; that holds for this head alone"
 	}
-	v.mu.Lock()
-	under := v.running[p.ID]
-	v.mu.Unlock()
+	under := v.under(p.ID)
 	if under != nil && under.head == p.Seen.Head && under.base == base && p.Again == "" {
 		return false, ""
 	}
@@ -82,6 +86,10 @@ func (c ReviewConfig) excludes(pr forge.PullRequest) string {
 	return ""
 }
 
+// mostMoves is how many moves of the branch are remembered with the units that they
+// touch: many pull requests were planned at the same base.
+const mostMoves = 100
+
 // touched tells whether what the branch got since matters to a plan: whether it
 // touches a unit of the plan, or what that depends on. What cannot be told does.
 func (v *reviewer) touched(p *pull, base string) bool {
@@ -100,8 +108,20 @@ func (v *reviewer) touched(p *pull, base string) bool {
 	if err != nil {
 		return true // its plan says what is wrong
 	}
-	before, _ := v.repo.scan(context.Background(), p.Plan.Base) // without an answer everybody's declaration changed
-	moved := graph.Affected(paths, before)
+	key := p.Plan.Base + " " + base
+	v.mu.Lock()
+	moved, known := v.moved[key]
+	v.mu.Unlock()
+	if !known {
+		before, _ := v.repo.scan(context.Background(), p.Plan.Base) // without an answer everybody's declaration changed
+		moved = graph.Affected(paths, before)
+		v.mu.Lock()
+		if len(v.moved) >= mostMoves {
+			clear(v.moved)
+		}
+		v.moved[key] = moved
+		v.mu.Unlock()
+	}
 	return slices.ContainsFunc(run.Units, func(u UnitResult) bool { return slices.Contains(moved, u.ID) })
 }
 
@@ -113,11 +133,9 @@ func (v *reviewer) standBack(p *pull, why string) error {
 	}
 	silent := v.cfg.excludes(p.Seen) != "" && p.Report == 0
 	return v.r.changePull(p.Repository, p.ID, func(tx *bbolt.Tx, p *pull) error {
-		if err := errors.Join(v.r.settlePlan(tx, p, "nobody wants it any more: "+why), yield(tx, p)); err != nil {
-			return err
+		if err := errors.Join(v.replacePlan(tx, p, &pullPlan{Head: p.Seen.Head, Failed: why, Done: true}, "nobody wants it any more: "+why), yield(tx, p)); err != nil {
+			return err // who is not planned stands in nobody's way
 		}
-		p.apart()
-		p.Plan = &pullPlan{Head: p.Seen.Head, Failed: why, Done: true}
 		if silent {
 			return nil // who says that a draft is none of Mooring's business does not want to hear of it
 		}
@@ -182,13 +200,25 @@ func overtaken(old, now *planning) string {
 	return "a newer wish for a plan"
 }
 
+// under is what is under way for a pull request; nil is nothing.
+func (v *reviewer) under(id string) *planning {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return v.running[id]
+}
+
+// applying tells that a pull request is being applied: a look lets it be until that has
+// ended, which asks for another look.
+func (v *reviewer) applying(id string) bool {
+	under := v.under(id)
+	return under != nil && under.apply
+}
+
 // stop ends a plan under way and waits until nothing of it runs.
 // An apply goes on: that is ended by `mooring cancel`, and by nothing else.
 func (v *reviewer) stop(id, why string) {
-	v.mu.Lock()
-	under := v.running[id]
-	v.mu.Unlock()
-	if under == nil || under.applies {
+	under := v.under(id)
+	if under == nil || under.apply {
 		return
 	}
 	under.cancel(&cancelled{by: why})
@@ -217,10 +247,21 @@ func (v *reviewer) idle(ctx context.Context) (busy bool, err error) {
 	}
 }
 
+// endedBecause says how a pull request came to its end.
+func endedBecause(now forge.PullRequest) string {
+	switch now.State {
+	case forge.Merged:
+		return "it was merged"
+	case forge.Open:
+		return "it goes to another branch now"
+	}
+	return "it was closed without a merge"
+}
+
 // end settles a pull request that is merged, closed, deleted or no longer aimed at
 // the branch: nothing of it runs or is locked, and every status is a final one.
 func (v *reviewer) end(id string, now forge.PullRequest) error {
-	v.stop(id, "the pull request is "+string(now.State))
+	v.stop(id, endedBecause(now))
 	err := v.r.changePull(v.repo.cfg.Name, id, func(tx *bbolt.Tx, p *pull) error {
 		p.Seen, p.Ended, p.Again = now, true, ""
 		p.leaveQueue()

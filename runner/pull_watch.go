@@ -6,9 +6,11 @@ import (
 	"fmt"
 	"path"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
+	"unicode/utf8"
 
 	"go.etcd.io/bbolt"
 
@@ -52,20 +54,23 @@ type reviewer struct {
 	forge *forge.Forge // nil where there are only review branches
 	wake  chan struct{}
 	outgo chan struct{} // something is to be posted
+	began time.Time
 
 	looking sync.Mutex // held by the one look that may be under way
 
 	mu      sync.Mutex // guards what follows
 	running map[string]*planning
-	brought map[string]string // by commit of the branch: the pull request that it came from, "" is none
+	brought map[string]string   // by commit of the branch: the pull request that it came from, "" is none
+	odd     map[string]bool     // branches with names that were complained of
+	moved   map[string][]string // by two commits of the branch: the units that differ
 	wg      sync.WaitGroup
 }
 
 // planning is one plan under way.
 type planning struct {
 	head, base string
+	apply      bool   // it applies: nothing ends it but itself, and a cancel
 	merged     string // the commit that the forge made of merging them; "" where it made none
-	applies    bool   // it is an apply before the merge
 	cancel     context.CancelCauseFunc
 	done       chan struct{}
 
@@ -80,8 +85,8 @@ func (r *Runner) newReviewer(repo *repository) (*reviewer, error) {
 		return nil, nil
 	}
 	v := &reviewer{
-		r: r, repo: repo, cfg: cfg, wake: make(chan struct{}, 1), outgo: make(chan struct{}, 1),
-		running: map[string]*planning{}, brought: map[string]string{},
+		r: r, repo: repo, cfg: cfg, wake: make(chan struct{}, 1), outgo: make(chan struct{}, 1), began: r.opts.Now(),
+		running: map[string]*planning{}, brought: map[string]string{}, odd: map[string]bool{}, moved: map[string][]string{},
 	}
 	if cfg.Forge != nil {
 		var err error
@@ -206,8 +211,20 @@ func (v *reviewer) look(ctx context.Context) error {
 			failed = errors.Join(failed, fmt.Errorf("%s: %w", o.ID, err))
 		}
 	}
+	waits, err := v.decidable()
+	if err != nil {
+		return err
+	}
 	for _, p := range known {
-		if here[p.ID] || p.Ended {
+		if here[p.ID] || v.applying(p.ID) {
+			continue
+		}
+		if p.Ended {
+			if p.number() > 0 && slices.ContainsFunc(p.takers(), func(run string) bool { return waits[run] }) {
+				if err := v.listen(ctx, p.ID); err != nil && !errors.Is(err, forge.ErrNotFound) {
+					failed = errors.Join(failed, fmt.Errorf("%s: %w", p.ID, err))
+				}
+			}
 			continue
 		}
 		if err := v.gone(ctx, p, refs.Head.Branch); err != nil {
@@ -215,6 +232,19 @@ func (v *reviewer) look(ctx context.Context) error {
 		}
 	}
 	return errors.Join(failed, v.schedule(ctx, refs))
+}
+
+// decidable are the runs in which something waits for a person's word.
+func (v *reviewer) decidable() (waits map[string]bool, err error) {
+	waits = map[string]bool{}
+	err = v.r.journal.view(func(tx *bbolt.Tx) error {
+		open, err := openRuns(tx)
+		for _, run := range open {
+			waits[run.ID] = run.Waits()
+		}
+		return err
+	})
+	return waits, err
 }
 
 // openNow lists what is open for review now, as pulls that only have Seen.
@@ -236,6 +266,10 @@ func (v *reviewer) openNow(ctx context.Context, refs mirror.Refs) ([]*pull, erro
 		if !ok || branch == refs.Head.Branch || !matches(v.cfg.Branches, branch) && !(v.forge != nil && inMergeQueue(branch, refs.Head.Branch)) {
 			continue
 		}
+		if !utf8.ValidString(branch) { // no journal could give the name back as it was
+			v.sayOdd(branch)
+			continue
+		}
 		all = append(all, &pull{Repository: v.repo.cfg.Name, ID: branchID(branch), Seen: forge.PullRequest{
 			Title: branch, State: forge.Open, Head: commit, HeadRef: branch, HeadGitRef: ref, Base: refs.Head.Branch,
 		}})
@@ -248,6 +282,16 @@ func (v *reviewer) openNow(ctx context.Context, refs mirror.Refs) ([]*pull, erro
 		return slices.Compare([]byte(a.ID), []byte(b.ID))
 	})
 	return all, nil
+}
+
+// sayOdd logs, once, a branch that cannot be reviewed for its name.
+func (v *reviewer) sayOdd(branch string) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if !v.odd[branch] {
+		v.odd[branch] = true
+		v.r.opts.Log.Warn("a review branch is left alone: its name is not UTF-8", "repository", v.repo.cfg.Name, "branch", strconv.Quote(branch))
+	}
 }
 
 // branchID names a review branch: no pull request's name looks like it.
@@ -280,7 +324,7 @@ const sameSecond = 2 * time.Second
 
 func (v *reviewer) unsettled() bool {
 	known, err := v.r.pulls(v.repo.cfg.Name)
-	return err == nil && slices.ContainsFunc(known, func(p *pull) bool { return !p.Fresh.IsZero() })
+	return err == nil && slices.ContainsFunc(known, func(p *pull) bool { return !p.Fresh.IsZero() && !p.Ended })
 }
 
 // notice takes in what is new of an open pull request.
@@ -303,22 +347,30 @@ func (v *reviewer) notice(ctx context.Context, known, now *pull) error {
 	err := v.r.changePull(known.Repository, known.ID, func(tx *bbolt.Tx, p *pull) error {
 		if news(p.Seen, now.Seen) || p.Ended {
 			p.Fresh = moment
-		} else if moment.Sub(p.Fresh) >= sameSecond {
-			p.Fresh = time.Time{}
 		}
 		if p.Seen.Head != now.Seen.Head {
 			p.Again, p.Only, p.Merging, p.Differs = "", nil, "", nil
 		}
 		if p.Ended { // it was opened again
-			p.Ended, p.Plan, p.Applied, p.Judged, p.Before, p.Took = false, nil, "", "", "", nil
+			p.Ended, p.Plan, p.Applied, p.Settled, p.Before, p.Took, p.Trees = false, nil, "", "", "", nil, nil
 		}
 		p.Seen = now.Seen
 		return nil
 	})
-	if err != nil || v.forge == nil || now.number() == 0 {
+	if err != nil {
 		return err
 	}
-	return v.listen(ctx, known.ID)
+	if v.forge != nil && now.number() > 0 {
+		if err := v.listen(ctx, known.ID); err != nil {
+			return err // it stays fresh: the next look listens again, whether there is news or not
+		}
+	}
+	return v.r.changePull(known.Repository, known.ID, func(_ *bbolt.Tx, p *pull) error {
+		if !p.Fresh.After(moment.Add(-sameSecond)) {
+			p.Fresh = time.Time{}
+		}
+		return nil
+	})
 }
 
 // news tells whether anything of a pull request differs that matters.
@@ -349,7 +401,7 @@ func (v *reviewer) meet(ctx context.Context, p *pull) error {
 
 // gone takes in that a pull request is no longer among the open ones.
 func (v *reviewer) gone(ctx context.Context, p *pull, branch string) error {
-	if v.applying(p) {
+	if v.midApply(p) {
 		return nil // its end comes first, and asks for another look
 	}
 	now := p.Seen

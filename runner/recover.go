@@ -186,7 +186,13 @@ func (r *Runner) recoverRun(tx *bbolt.Tx, run *Run, alive map[[2]string]bool, un
 		end := r.opts.Now()
 		run.Finished = &end
 	}
-	return putRun(tx, run)
+	if err := putRun(tx, run); err != nil {
+		return err
+	}
+	if repo, err := r.repository(run.Repository); err == nil && run.Finished != nil {
+		return r.tellPulls(tx, repo, run)
+	}
+	return nil
 }
 
 // follow watches the adopted applies of a repository to their ends, so that the pass

@@ -12,6 +12,8 @@ import (
 
 	"github.com/mooring-iac/mooring/internal/charts"
 	"github.com/mooring-iac/mooring/internal/terraform"
+	"github.com/mooring-iac/mooring/internal/terraform/holder"
+	"github.com/mooring-iac/mooring/internal/terraform/releases"
 	"github.com/mooring-iac/mooring/k8s"
 	"github.com/mooring-iac/mooring/locks"
 	"github.com/mooring-iac/mooring/workspace"
@@ -113,7 +115,7 @@ func (r *Runner) furnish() error {
 	if r.home, err = terraform.New(r.opts.DataDir, terraform.Options{
 		CLIConfig: r.opts.CLIConfig, PathEnv: os.Getenv("PATH"), Grace: afterInterrupt,
 		Sandbox: terraform.Sandbox(r.opts.Sandbox), Timeouts: terraform.Timeouts(r.opts.Timeouts), FreeSpace: r.opts.MinFree,
-		Identity: r.seal.identity, Installation: installation,
+		Identity: r.seal.identity, Installation: installation, AskHolder: holder.Ask,
 	}); err != nil {
 		return err
 	}
@@ -167,10 +169,9 @@ func (r *Runner) confine(ctx context.Context) error {
 
 func newTools(opts Options) *terraform.Tools {
 	t := &terraform.Tools{
-		Dir:         filepath.Join(opts.DataDir, "tools"),
-		ReleasesURL: opts.ReleasesURL,
-		PublicKey:   opts.ReleasesKey,
-		PathEnv:     os.Getenv("PATH"),
+		Dir:      filepath.Join(opts.DataDir, "tools"),
+		Releases: releases.Server{URL: opts.ReleasesURL, PublicKey: opts.ReleasesKey},
+		PathEnv:  os.Getenv("PATH"),
 	}
 	if opts.ToolPath != "" {
 		t.Paths = map[string]string{"terraform": opts.ToolPath}

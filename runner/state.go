@@ -103,7 +103,7 @@ func (r *Runner) takeAgain(name, unit, why string) error {
 		if err != nil || m.Taken == nil || m.Taken.Status != Held {
 			return err
 		}
-		if err := supersede(tx, []*memory{m}, why); err != nil {
+		if err := r.supersede(tx, []*memory{m}, why); err != nil {
 			return err
 		}
 		m.Taken.Status = Skipped

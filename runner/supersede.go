@@ -8,7 +8,7 @@ import (
 
 // supersede ends what waits for units that something newer takes. Each run is
 // read and written once, however many of its units are among them.
-func supersede(tx *bbolt.Tx, units []*memory, by string) error {
+func (r *Runner) supersede(tx *bbolt.Tx, units []*memory, by string) error {
 	runs := waitingRuns{tx: tx}
 	for _, m := range units {
 		if m == nil || m.Taken == nil || m.Taken.Status != Held && m.Taken.Status != Deferred && m.Taken.Status != Interrupted {
@@ -31,7 +31,7 @@ func supersede(tx *bbolt.Tx, units []*memory, by string) error {
 			return err
 		}
 	}
-	return runs.put()
+	return errors.Join(runs.put(), r.tellAll(tx, &runs))
 }
 
 // dropPlan forgets a plan that waits; its file goes when the transaction is durable.
@@ -41,6 +41,20 @@ func dropPlan(tx *bbolt.Tx, m *memory) {
 		tx.OnCommit(func() { removeFile(file) })
 		m.Plan = nil
 	}
+}
+
+// tellAll has the pull requests whose changes wait in these runs say what became of them.
+func (r *Runner) tellAll(tx *bbolt.Tx, w *waitingRuns) error {
+	for _, run := range w.runs {
+		repo, err := r.repository(run.Repository)
+		if err != nil {
+			continue // nobody watches it any more
+		}
+		if err := r.tellPulls(tx, repo, run); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // waitingRuns are runs under change in one transaction.

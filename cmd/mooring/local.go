@@ -33,7 +33,7 @@ func (l local) Sync(ctx context.Context, repository string) ([]runner.Run, error
 }
 
 func (l local) Runs(_ context.Context, q control.Query) ([]runner.Run, error) {
-	return l.r.Runs(runner.RunsQuery{Repository: q.Repository, Limit: q.Limit, Waiting: q.Waiting})
+	return l.r.Runs(runner.RunsQuery{Repository: q.Repository, Limit: q.Limit, Waiting: q.Waiting, Pull: q.Pull, Branch: q.Branch})
 }
 
 func (l local) Run(_ context.Context, id string) (runner.Run, error) { return l.r.Show(id) }

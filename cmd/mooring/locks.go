@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 
 	"github.com/spf13/cobra"
@@ -18,6 +17,9 @@ func (a *app) locksCommand() *cobra.Command {
 		Use:     "locks",
 		GroupID: "history",
 		Short:   "Show who holds which unit, for which run, since when, why",
+		Long: `Mooring's own locks. A run holds a unit while it works on it. Where apply is
+"before_merge", a pull request (#12) holds the units that it changes from its plan
+until it is merged, closed or unlocked.`,
 		Example: "  mooring locks -c server.hcl\n  mooring locks -o json",
 		Args:    arguments(0, 0, "[flags]"),
 		RunE:    func(cmd *cobra.Command, _ []string) error { return a.locks(cmd.Context()) },
@@ -55,8 +57,9 @@ func (a *app) unlockCommand() *cobra.Command {
 		GroupID: "history",
 		Short:   "Take a lock from whoever holds it",
 		Long: `Breaks Mooring's own lock on a unit, whoever holds it. Look at mooring locks first:
-a run that still works on the unit is not stopped by this. Terraform's state lock
-is another one and is not touched.`,
+a run that still works on the unit is not stopped by this. A pull request (#12) that
+holds the unit loses its plans and all of its locks: the next in the queue has its
+turn. Terraform's state lock is another one and is not touched.`,
 		Example: `  mooring unlock infra/network -c server.hcl
   mooring unlock infra/network --repository infra`,
 	}
@@ -70,7 +73,7 @@ is another one and is not touched.`,
 			return a.failed(err)
 		}
 		return a.print(l, func(w io.Writer, s report.Style) error {
-			_, err := fmt.Fprintf(w, "Unlocked %s of %s: it was held by %s (%s).\n", report.CleanLine(l.Unit), report.CleanLine(l.Repository), report.CleanLine(l.Run), report.CleanLine(l.Reason))
+			_, err := io.WriteString(w, report.Unlocked(l))
 			return err
 		})
 	})

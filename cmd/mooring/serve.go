@@ -28,8 +28,9 @@ func (a *app) serveCommand() *cobra.Command {
 		GroupID: "run",
 		Short:   "Follow the repositories until told to stop",
 		Long: `The pull loop: every repository is polled at its own pace, and what its branch asks
-for is planned and applied. While it runs, the other commands ask it over a unix
-socket in the data directory.
+for is planned and applied. Where a repository has a forge, its pull requests are
+planned, reported in a comment and listened to; review_branches are planned as well.
+While it runs, the other commands ask it over a unix socket in the data directory.
 
 SIGTERM or SIGINT drains: nothing new begins, running applies finish within "grace".
 A second signal interrupts them at once. With --hand-over it does not wait: running

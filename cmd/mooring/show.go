@@ -3,7 +3,9 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -18,7 +20,11 @@ func (a *app) showCommand() *cobra.Command {
 		Use:     "show [RUN]",
 		GroupID: "history",
 		Short:   "Show one run in full; the newest when none is named",
+		Long: `Shows one run: its changes, what failed and why, what waits. In place of a run's id,
+'#12' names the newest run of pull request 12, and a branch the newest one of it.`,
 		Example: `  mooring show r12 -c server.hcl
+  mooring show '#12'                       the newest run of pull request 12
+  mooring show review/dns                  the newest plan of a review branch
   mooring show r12 --log infra/network     Terraform's own output
   mooring show r12 -o json`,
 		Args:              arguments(0, 1, "[RUN]"),
@@ -66,17 +72,29 @@ func (a *app) showLog(ctx context.Context, id, unit string) error {
 	})
 }
 
-// find returns the run with the id, or the newest one for "".
+// find returns the run with the id, or the newest one: of all for "", of a pull
+// request for "#12", of a branch that has the name.
 func find(ctx context.Context, s *session, id string) (runner.Run, error) {
-	if id != "" {
-		return s.Run(ctx, id)
+	q := control.Query{Limit: 1}
+	none := errors.New("there are no runs yet")
+	if strings.HasPrefix(id, "#") {
+		if q.Pull, _ = reviewed(id); q.Pull == 0 {
+			return runner.Run{}, fmt.Errorf("%q is no pull request: write '#12'", id)
+		}
+		none = fmt.Errorf("there is no run of pull request %s", id)
+	} else if id != "" {
+		run, err := s.Run(ctx, id)
+		if !errors.Is(err, runner.ErrNoRun) {
+			return run, err
+		}
+		q.Branch, none = id, err
 	}
-	runs, err := s.Runs(ctx, control.Query{Limit: 1})
+	runs, err := s.Runs(ctx, q)
 	if err != nil {
 		return runner.Run{}, err
 	}
 	if len(runs) == 0 {
-		return runner.Run{}, errors.New("there are no runs yet")
+		return runner.Run{}, none
 	}
 	return runs[0], nil
 }

@@ -18,7 +18,8 @@ func (a *app) syncCommand() *cobra.Command {
 		GroupID: "run",
 		Short:   "Take one pass over every repository, then end",
 		Long: `One pass of the pull loop: what the branches ask for is planned and applied, failed
-units are tried again, approved ones carried out. Prints the runs it made, took
+units are tried again, approved ones carried out. Pull requests and review branches
+are looked at once too, and their forge is told. Prints the runs it made, took
 further, or that still wait for a person.
 
 Exit: 0 converged, 1 failed, 2 something waits for a person.`,

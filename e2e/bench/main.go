@@ -92,6 +92,7 @@ var measurements = []struct {
 	{name: "graph", measure: (*bench).graph},
 	{name: "server", measure: (*bench).server},
 	{name: "supervisor", measure: (*bench).supervisor},
+	{name: "reviews", measure: (*bench).reviews},
 	{name: "kubernetes", measure: (*bench).kubernetes},
 	{name: "large", measure: (*bench).large, slow: true},
 	{name: "version", measure: (*bench).version},

@@ -166,6 +166,13 @@ func (b *bench) second(ctx context.Context) error {
 // providers: the same with three real providers in each workspace, where init is
 // what the bare commands cannot skip.
 func (b *bench) providers(ctx context.Context) error {
+	return b.withMirror(ctx, func(lines ...string) error {
+		return b.secondCommit(ctx, "providers", withProviders, 0.9, "the same with providers null, random, local", lines...)
+	})
+}
+
+// withMirror has everything within use the real providers, from a mirror.
+func (b *bench) withMirror(ctx context.Context, do func(lines ...string) error) error {
 	mirror, err := parts.Providers(ctx, os.Stderr)
 	if err != nil {
 		return err
@@ -176,7 +183,7 @@ func (b *bench) providers(ctx context.Context) error {
 	}
 	defer func(env []string) { b.env = env }(b.env)
 	b.env = append(b.env[:len(b.env):len(b.env)], "TF_CLI_CONFIG_FILE="+rc)
-	return b.secondCommit(ctx, "providers", withProviders, 0.9, "the same with providers null, random, local", fmt.Sprintf("cli_config = %q", rc))
+	return do(fmt.Sprintf("cli_config = %q", rc))
 }
 
 func (b *bench) secondCommit(ctx context.Context, name string, module func(i, version int) string, bar float64, title string, lines ...string) error {

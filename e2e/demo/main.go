@@ -4,6 +4,8 @@
 //	make demo                 or  go run ./e2e/demo
 //	make demo KEEP=1          leaves everything up
 //	make demo CONTEXT=name    uses a cluster of the person's own
+//	make demo REVIEWS=1       tells of pull requests instead, on a real Gitea
+//	make pictures             the same, and writes docs/pictures
 //
 // The exit code is 0 when everything came out as it was told, else 1.
 package main
@@ -26,6 +28,10 @@ type settings struct {
 	mooring string // binary; "" builds one
 	context string // of the person's own kubeconfig; "" starts a cluster
 	keep    bool
+
+	reviews  bool   // tell of pull requests
+	pictures string // directory for pictures of the comments; "" makes none
+	browser  string // that takes the pictures
 }
 
 func main() {
@@ -33,7 +39,14 @@ func main() {
 	flag.StringVar(&s.mooring, "mooring", "", "the binary to show (default: build it)")
 	flag.StringVar(&s.context, "context", "", "use the cluster of this context of your own kubeconfig")
 	flag.BoolVar(&s.keep, "keep", false, "leave everything up when the demo is over")
+	flag.BoolVar(&s.reviews, "reviews", false, "tell of pull requests, on a real Gitea")
+	flag.StringVar(&s.pictures, "pictures", "", "with -reviews: write pictures of the comments to this directory")
+	flag.StringVar(&s.browser, "browser", "chromium", "the Chromium that takes them")
 	flag.Parse()
+	if s.reviews && s.keep {
+		fmt.Fprintln(os.Stderr, "demo: -keep is not for -reviews")
+		os.Exit(2)
+	}
 	if flag.NArg() > 0 {
 		fmt.Fprintln(os.Stderr, "demo: it takes flags only; see -help")
 		os.Exit(2)
@@ -89,6 +102,11 @@ func run(ctx context.Context, s settings, out io.Writer, keep func(*stage)) (err
 			fmt.Fprintf(out, "\nThe demo took %d s. Nothing of it is left running.\n", int(time.Since(begin).Seconds()))
 		}
 	}()
+	if s.reviews {
+		st.prepareReviews()
+		reviews(st)
+		return nil
+	}
 	st.prepare()
 	story(st)
 	if keep != nil {

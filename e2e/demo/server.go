@@ -134,6 +134,9 @@ func (st *stage) logTail() string {
 // environment is what Mooring's processes see: nothing of the person's Kubernetes, Terraform, Git or Mooring settings.
 func (st *stage) environment() []string {
 	env := []string{"HOME=" + filepath.Join(st.dir, "home"), "MOORING_CONFIG=" + st.config}
+	if st.forge != nil {
+		env = append(env, st.forge.env...)
+	}
 	for _, kv := range os.Environ() {
 		name, _, _ := strings.Cut(kv, "=")
 		switch {

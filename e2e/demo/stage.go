@@ -35,6 +35,7 @@ type stage struct {
 	cluster   *parts.RunningCluster // nil with a cluster of the person's own
 	objects   *objects
 	remote    string // URL of the Git repository
+	forge     *forge // with -reviews
 
 	cleanups []func() error
 }
@@ -85,11 +86,7 @@ func (st *stage) prepare() {
 	st.findTerraform()
 	st.must(os.Mkdir(filepath.Join(st.dir, "home"), 0o700), "make a home")
 
-	kubeconfig, clusterContext := st.startCluster()
-	st.objects, err = newObjects(kubeconfig, clusterContext)
-	st.must(err, "read the kubeconfig")
-	st.claimNamespace()
-
+	kubeconfig, clusterContext := st.prepareCluster()
 	files, err := readTree(filepath.Join(root, "examples", "tour"))
 	st.must(err, "read the example")
 	served := filepath.Join(st.dir, "remote")
@@ -101,6 +98,15 @@ func (st *stage) prepare() {
 	st.config = filepath.Join(st.dir, "server.hcl")
 	st.must(os.WriteFile(st.config, []byte(st.serverConfig(kubeconfig, clusterContext)), 0o600), "write server.hcl")
 	st.person = &person{stage: st, dir: filepath.Join(st.dir, "clone")}
+}
+
+func (st *stage) prepareCluster() (kubeconfig, clusterContext string) {
+	kubeconfig, clusterContext = st.startCluster()
+	var err error
+	st.objects, err = newObjects(kubeconfig, clusterContext)
+	st.must(err, "read the kubeconfig")
+	st.claimNamespace()
+	return kubeconfig, clusterContext
 }
 
 func (st *stage) build(root string) {
@@ -184,6 +190,11 @@ func (st *stage) serverConfig(kubeconfig, clusterContext string) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "data_dir = %q\nlisten   = \"127.0.0.1:0\"\n\n", filepath.Join(st.dir, "data"))
 	fmt.Fprintf(&b, "repository \"tour\" {\n  url  = %q\n  poll = \"500ms\"\n}\n\n", st.remote)
+	return b.String() + clusterBlock(kubeconfig, clusterContext)
+}
+
+func clusterBlock(kubeconfig, clusterContext string) string {
+	var b strings.Builder
 	fmt.Fprintf(&b, "cluster \"demo\" {\n  kubeconfig = %q\n", kubeconfig)
 	if clusterContext != "" {
 		fmt.Fprintf(&b, "  context    = %q\n  allow_exec = true # how many people's kubeconfig gets its token\n", clusterContext)

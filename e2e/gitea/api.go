@@ -69,6 +69,10 @@ func (r *Running) call(ctx context.Context, by *Account, method, path string, se
 	if receive == nil {
 		return nil
 	}
+	if raw, ok := receive.(*[]byte); ok { // not JSON: a rendered page
+		*raw = content
+		return nil
+	}
 	if err := json.Unmarshal(content, receive); err != nil {
 		return fmt.Errorf("%s %s: %w", method, path, err)
 	}

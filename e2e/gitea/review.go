@@ -97,3 +97,11 @@ func (p *Pull) Reactions(comment Comment) map[string][]string {
 	}
 	return by
 }
+
+// Render is what Gitea makes of a comment's Markdown: HTML.
+func (s *Server) Render(by *Account, markdown string, in *Repo) string {
+	s.t.Helper()
+	var rendered []byte
+	s.Call(by, http.MethodPost, "markdown", map[string]any{"Text": markdown, "Mode": "comment", "Context": in.FullName()}, &rendered)
+	return string(rendered)
+}

@@ -11,6 +11,8 @@ import (
 	"strings"
 	"sync"
 	"testing"
+
+	"github.com/mooring-iac/mooring/internal/terraform/holder"
 )
 
 var toolsOnce = sync.OnceValues(func() (Tool, error) {
@@ -19,7 +21,7 @@ var toolsOnce = sync.OnceValues(func() (Tool, error) {
 		return Tool{}, err
 	}
 	defer os.RemoveAll(dir)
-	tools := &Tools{Dir: dir, PathEnv: os.Getenv("PATH"), Offline: true}
+	tools := &Tools{Dir: dir, PathEnv: os.Getenv("PATH")}
 	return tools.Find(context.Background(), "terraform", []string{">= 1.5"})
 })
 
@@ -53,6 +55,7 @@ func newRepo(t testing.TB, files map[string]string) *repo {
 
 func newRepoWith(t testing.TB, opts Options, files map[string]string) *repo {
 	t.Helper()
+	opts.AskHolder = holder.Ask
 	base, err := os.MkdirTemp("", "mt")
 	if err != nil {
 		t.Fatal(err)

@@ -33,7 +33,8 @@ type Options struct {
 	Identity *age.X25519Identity
 	// Installation is a secret of this data directory, so that state locks of its runs are known again.
 	Installation []byte
-	PathEnv      string // PATH of every command: git for module sources, what local-exec calls; "" is /usr/local/bin:/usr/bin:/bin
+	AskHolder    AskHolder // finds out who holds the state lock of an http backend; nil is nobody
+	PathEnv      string    // PATH of every command: git for module sources, what local-exec calls; "" is /usr/local/bin:/usr/bin:/bin
 }
 
 // Timeouts are how long one command may take; 0 is without end.

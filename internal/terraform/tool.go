@@ -26,12 +26,10 @@ type Tool struct {
 
 // Tools finds and installs executables. Only Dir is required. Safe for concurrent use; do not copy.
 type Tools struct {
-	Dir         string            // installs and the memory of versions go here
-	Paths       map[string]string // tool name → an executable that the operator named; then nothing else is considered
-	PathEnv     string            // where to look, in the form of $PATH; "" looks nowhere
-	ReleasesURL string            // "" is https://releases.hashicorp.com
-	PublicKey   string            // armored; "" is HashiCorp's
-	Offline     bool              // never download
+	Dir      string            // installs and the memory of versions go here
+	Paths    map[string]string // tool name → an executable that the operator named; then nothing else is considered
+	PathEnv  string            // where to look, in the form of $PATH; "" looks nowhere
+	Releases Releases          // where Terraform is installed from; nil never downloads
 
 	installing sync.Mutex // held for a whole install
 	mu         sync.Mutex // guards probes
@@ -99,7 +97,7 @@ func (t *Tools) Find(ctx context.Context, name string, constraints []string) (To
 	case unsatisfied == nil:
 		return tool, nil
 	case name == "tofu" || t.Paths[name] != "":
-	case t.Offline:
+	case t.Releases == nil:
 		unsatisfied.Reason = errors.New("downloads are turned off")
 	default:
 		tool, err := t.installOnce(ctx, name, want)

@@ -8,6 +8,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/mooring-iac/mooring/internal/terraform/releases"
 )
 
 // onPath makes a directory with an executable that says it is a version.
@@ -23,7 +25,7 @@ func onPath(t *testing.T, name, version string) string {
 func TestFindPrefersPathThenInstalledThenNewest(t *testing.T) {
 	server := newReleaseServer(t, damage{}, "1.5.7", "1.9.8", "1.10.0-rc1", "1.9.2", "2.0.0+ent")
 	tools := &Tools{
-		Dir: t.TempDir(), PathEnv: onPath(t, "terraform", "1.6.1") + ":" + onPath(t, "terraform", "1.7.0"), ReleasesURL: server.URL, PublicKey: server.publicKey,
+		Dir: t.TempDir(), PathEnv: onPath(t, "terraform", "1.6.1") + ":" + onPath(t, "terraform", "1.7.0"), Releases: releases.Server{URL: server.URL, PublicKey: server.publicKey},
 	}
 	for _, tt := range []struct {
 		constraints []string
@@ -73,14 +75,14 @@ func TestFindRefuses(t *testing.T) {
 		says   []string
 		noTool bool
 	}{
-		{"checksum", &Tools{ReleasesURL: broken.URL, PublicKey: broken.publicKey}, "terraform", []string{"~> 1.9"}, []string{`required_version "~> 1.9"`, "found 1.6.1 (" + dir, "checksum does not match"}, true},
-		{"signature", &Tools{ReleasesURL: forged.URL, PublicKey: forged.publicKey}, "terraform", []string{"~> 1.9"}, []string{"verify checksums signature"}, true},
-		{"official key for another's signature", &Tools{ReleasesURL: good.URL}, "terraform", []string{"~> 1.9"}, []string{"verify checksums signature"}, true},
-		{"nobody offers it", &Tools{ReleasesURL: good.URL, PublicKey: good.publicKey}, "terraform", []string{"~> 3.0", ">= 1.0"}, []string{`"~> 3.0" and ">= 1.0"`, "found 1.6.1", "offers no version", "change required_version"}, true},
-		{"unreachable", &Tools{ReleasesURL: gone.URL, PublicKey: gone.publicKey}, "terraform", []string{"~> 1.9"}, []string{"connection refused", "put one that does on PATH"}, true},
-		{"no downloads", &Tools{ReleasesURL: good.URL, PublicKey: good.publicKey, Offline: true}, "terraform", []string{"~> 1.9"}, []string{"downloads are turned off"}, true},
-		{"tofu", &Tools{ReleasesURL: good.URL}, "tofu", []string{"~> 1.9"}, []string{"no tofu", "none found on PATH", "OpenTofu is never downloaded"}, true},
-		{"named by the operator", &Tools{ReleasesURL: good.URL, PublicKey: good.publicKey, Paths: map[string]string{"terraform": filepath.Join(dir, "terraform")}}, "terraform", []string{"~> 1.9"}, []string{"found 1.6.1"}, true},
+		{"checksum", &Tools{Releases: releases.Server{URL: broken.URL, PublicKey: broken.publicKey}}, "terraform", []string{"~> 1.9"}, []string{`required_version "~> 1.9"`, "found 1.6.1 (" + dir, "checksum does not match"}, true},
+		{"signature", &Tools{Releases: releases.Server{URL: forged.URL, PublicKey: forged.publicKey}}, "terraform", []string{"~> 1.9"}, []string{"verify checksums signature"}, true},
+		{"official key for another's signature", &Tools{Releases: releases.Server{URL: good.URL}}, "terraform", []string{"~> 1.9"}, []string{"verify checksums signature"}, true},
+		{"nobody offers it", &Tools{Releases: releases.Server{URL: good.URL, PublicKey: good.publicKey}}, "terraform", []string{"~> 3.0", ">= 1.0"}, []string{`"~> 3.0" and ">= 1.0"`, "found 1.6.1", "offers no version", "change required_version"}, true},
+		{"unreachable", &Tools{Releases: releases.Server{URL: gone.URL, PublicKey: gone.publicKey}}, "terraform", []string{"~> 1.9"}, []string{"connection refused", "put one that does on PATH"}, true},
+		{"no downloads", &Tools{}, "terraform", []string{"~> 1.9"}, []string{"downloads are turned off"}, true},
+		{"tofu", &Tools{Releases: releases.Server{URL: good.URL}}, "tofu", []string{"~> 1.9"}, []string{"no tofu", "none found on PATH", "OpenTofu is never downloaded"}, true},
+		{"named by the operator", &Tools{Releases: releases.Server{URL: good.URL, PublicKey: good.publicKey}, Paths: map[string]string{"terraform": filepath.Join(dir, "terraform")}}, "terraform", []string{"~> 1.9"}, []string{"found 1.6.1"}, true},
 		{"not a constraint", &Tools{}, "terraform", []string{"newest"}, []string{`required_version "newest"`}, false},
 		{"another program", &Tools{}, "sh", nil, []string{"only terraform and tofu"}, false},
 	} {
@@ -111,7 +113,7 @@ func TestFindRefuses(t *testing.T) {
 
 func TestFindInstallsOnceForAll(t *testing.T) {
 	server := newReleaseServer(t, damage{}, "1.9.8")
-	tools := &Tools{Dir: t.TempDir(), ReleasesURL: server.URL, PublicKey: server.publicKey}
+	tools := &Tools{Dir: t.TempDir(), Releases: releases.Server{URL: server.URL, PublicKey: server.publicKey}}
 	var all sync.WaitGroup
 	for range 8 {
 		all.Go(func() {

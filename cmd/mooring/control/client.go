@@ -55,7 +55,7 @@ func (c *Client) Sync(ctx context.Context, repository string) ([]runner.Run, err
 }
 
 func (c *Client) Runs(ctx context.Context, q Query) ([]runner.Run, error) {
-	return ask[[]runner.Run](ctx, c, http.MethodGet, "runs", url.Values{"repository": {q.Repository}, "limit": {strconv.Itoa(q.Limit)}, "waiting": {strconv.FormatBool(q.Waiting)}}, nil)
+	return ask[[]runner.Run](ctx, c, http.MethodGet, "runs", url.Values{"repository": {q.Repository}, "limit": {strconv.Itoa(q.Limit)}, "waiting": {strconv.FormatBool(q.Waiting)}, "pull": {strconv.Itoa(q.Pull)}, "branch": {q.Branch}}, nil)
 }
 
 func (c *Client) Run(ctx context.Context, id string) (runner.Run, error) {

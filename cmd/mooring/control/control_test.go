@@ -142,7 +142,7 @@ func TestEveryOperationGoesThere(t *testing.T) {
 	}
 	runs, err := c.Sync(ctx, "infra")
 	same("sync", runs, []runner.Run{run}, err)
-	runs, err = c.Runs(ctx, Query{Repository: "infra", Limit: 3, Waiting: true})
+	runs, err = c.Runs(ctx, Query{Repository: "infra", Limit: 3, Waiting: true, Pull: 12, Branch: "review/a&b"})
 	same("runs", runs, []runner.Run{run}, err)
 	one, err := c.Run(ctx, "r1")
 	same("run", one, run, err)
@@ -171,7 +171,7 @@ func TestEveryOperationGoesThere(t *testing.T) {
 	same("push", pushed, 2, err)
 	same("free", nil, nil, c.UnlockState(ctx, StateLock{Target: x, ID: "id"}))
 	want := []string{
-		"sync infra", "runs {Repository:infra Limit:3 Waiting:true}", "run r1", "log r1 a&b=c", "decide {Run:r1 Units:[a] By:anna Approve:true}", "locks",
+		"sync infra", "runs {Repository:infra Limit:3 Waiting:true Pull:12 Branch:review/a&b}", "run r1", "log r1 a&b=c", "decide {Run:r1 Units:[a] By:anna Approve:true}", "locks",
 		"unlock {Repository:infra Unit:a&b=c By:anna}", "forget {Repository:infra Unit:a&b=c By:anna}", "destroy {Repository:infra Unit:a&b=c By:anna}",
 		"collect {DryRun:true}",
 		"cancel {Run:r1 By:anna}", "states", "push {Repository:infra Unit:a&b=c By:anna}", "free {Target:{Repository:infra Unit:a&b=c By:anna} ID:id}",

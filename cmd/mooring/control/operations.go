@@ -52,6 +52,8 @@ type Query struct {
 	Repository string `json:"repository,omitempty"`
 	Limit      int    `json:"limit,omitempty"`   // 0 is all
 	Waiting    bool   `json:"waiting,omitempty"` // only those that wait for a person
+	Pull       int    `json:"pull,omitempty"`    // only those of this pull request; 0 is all
+	Branch     string `json:"branch,omitempty"`  // only those of this branch of a pull request, or review branch
 }
 
 // Decision is a person's word about a run. The zero value approves nothing.

@@ -157,7 +157,8 @@ func (s *Server) handler(ctx context.Context) http.Handler {
 	mux.HandleFunc("GET "+prefix+"runs", func(w http.ResponseWriter, r *http.Request) {
 		q := r.URL.Query()
 		limit, _ := strconv.Atoi(q.Get("limit")) // absent is 0: all
-		runs, err := s.Operations.Runs(r.Context(), Query{Repository: q.Get("repository"), Limit: limit, Waiting: q.Get("waiting") == "true"})
+		pull, _ := strconv.Atoi(q.Get("pull"))   // as above
+		runs, err := s.Operations.Runs(r.Context(), Query{Repository: q.Get("repository"), Limit: limit, Waiting: q.Get("waiting") == "true", Pull: pull, Branch: q.Get("branch")})
 		s.answer(w, runs, err)
 	})
 	mux.HandleFunc("GET "+prefix+"run", func(w http.ResponseWriter, r *http.Request) {

@@ -164,6 +164,16 @@ func TestTables(t *testing.T) {
 	if err := LockTable(&b, nil, plain); err != nil {
 		t.Fatal(err)
 	}
+	plan := runner.Run{ID: "r7", Repository: "infra", Commit: "cc00", Subject: "Add dns", Trigger: runner.OnPullRequest, PullRequest: 12, Branch: "dns", Status: runner.Planned, Started: noon, Units: []runner.UnitResult{{ID: "a", Status: runner.Planned}}}
+	branch := runner.Run{ID: "r6", Repository: "infra", Commit: "bb00", Subject: "review/dns", Trigger: runner.OnPullRequest, Branch: "review/dns", Status: runner.Planned, Started: noon, Units: []runner.UnitResult{{ID: "a", Status: runner.Planned}}}
+	if err := RunTable(&b, []runner.Run{plan, branch, older}, plain); err != nil {
+		t.Fatal(err)
+	}
+	held[0].Run, held[0].Reason = "#12", "Add dns by ada"
+	if err := LockTable(&b, held, plain); err != nil {
+		t.Fatal(err)
+	}
+	b.WriteString(Unlocked(held[0]))
 	golden(t, "tables", b.String())
 }
 

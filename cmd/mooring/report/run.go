@@ -57,6 +57,7 @@ func Run(w io.Writer, r *runner.Run, o Options) error {
 	p.notes("", r.Notes)
 	if !o.Preview && !o.Decided {
 		p.waiting(r)
+		p.reviewed(r)
 	}
 	if sum := p.sum(r); sum != "" {
 		p.line("")
@@ -84,10 +85,16 @@ func (p *page) header(r *runner.Run) {
 	p.line("%s", title)
 	if r.ID != "" && !p.Preview {
 		by := ""
-		if r.Trigger != "" && r.Trigger != runner.OnCommit {
+		switch {
+		case r.Trigger == runner.OnPullRequest:
+			by = ", " + reviewName(r)
+		case r.Trigger != "" && r.Trigger != runner.OnCommit:
 			by = ", " + CleanLine(strings.ReplaceAll(string(r.Trigger), "_", " "))
 		}
 		p.line("%srun %s: %s%s, %s, %s", p.mark(r.Status), CleanLine(r.ID), p.status(r.Status), by, p.moment(r.Started), seconds(r.Seconds))
+	}
+	if r.Base != "" && !p.Preview {
+		p.line("%s", p.paint(dim, fmt.Sprintf("%s merged with %s: tree %s", branchOr(r.Branch, "the head"), shortCommit(r.Base), shortCommit(r.Tree))))
 	}
 	if r.Held != "" {
 		p.line("")

@@ -3,6 +3,7 @@ package report
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/mooring-iac/mooring/locks"
@@ -16,6 +17,10 @@ func RunTable(w io.Writer, runs []runner.Run, s Style) error {
 		return err
 	}
 	t := table{head: []string{"RUN", "REPOSITORY", "COMMIT", "STATUS", "STARTED", "SUBJECT", "UNITS"}}
+	reviews := slices.ContainsFunc(runs, func(r runner.Run) bool { return reviewOf(&r) != "" })
+	if reviews {
+		t.head = slices.Insert(t.head, 4, "REVIEW")
+	}
 	subject := 0
 	if s.Width > 0 {
 		subject = 32
@@ -27,7 +32,11 @@ func RunTable(w io.Writer, runs []runner.Run, s Style) error {
 		if r.Held != "" {
 			units = "waits as a whole"
 		}
-		t.rows = append(t.rows, row{color: c, paint: 3, cells: []string{CleanLine(r.ID), CleanLine(r.Repository), shortCommit(r.Commit), CleanLine(string(r.Status)), s.moment(r.Started), cut(CleanLine(r.Subject), subject), units}})
+		cells := []string{CleanLine(r.ID), CleanLine(r.Repository), shortCommit(r.Commit), CleanLine(string(r.Status)), s.moment(r.Started), cut(CleanLine(r.Subject), subject), units}
+		if reviews {
+			cells = slices.Insert(cells, 4, reviewOf(r))
+		}
+		t.rows = append(t.rows, row{color: c, paint: 3, cells: cells})
 	}
 	return t.write(w, s)
 }
@@ -38,7 +47,7 @@ func LockTable(w io.Writer, all []locks.Lock, s Style) error {
 		_, err := io.WriteString(w, "Nobody holds a lock.\n")
 		return err
 	}
-	t := table{head: []string{"UNIT", "REPOSITORY", "RUN", "SINCE", "REASON"}}
+	t := table{head: []string{"UNIT", "REPOSITORY", "HOLDER", "SINCE", "REASON"}}
 	for _, l := range all {
 		t.rows = append(t.rows, row{paint: -1, cells: []string{CleanLine(l.Unit), CleanLine(l.Repository), CleanLine(l.Run), s.moment(l.Since), CleanLine(l.Reason)}})
 	}
