@@ -47,9 +47,9 @@ type execution struct {
 
 	checkouts mirrorCheckouts
 
-	mu    sync.Mutex         // guards run, known and looks
-	known map[string]*memory // of the repository's units, as recorded
-	looks map[string]bool    // units that are somebody else's: nothing is remembered of them
+	mu     sync.Mutex         // guards run and what follows
+	known  map[string]*memory // of the repository's units, as recorded
+	looked map[string]bool    // units that are only looked at: what is known of them is who holds their lock's to write
 }
 
 // outcome is how a unit ended, before it is recorded.
@@ -267,10 +267,10 @@ func (x *execution) begin(t task, now time.Time) error {
 			return err
 		}
 		if err != nil {
-			if x.looks == nil {
-				x.looks = map[string]bool{}
+			if x.looked == nil {
+				x.looked = map[string]bool{}
 			}
-			x.looks[id] = true
+			x.looked[id] = true
 		} else if err := x.refresh(tx, t); err != nil {
 			return err
 		}
@@ -320,7 +320,7 @@ func (x *execution) record(t task, o outcome, started time.Time, locked bool) er
 
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	look := x.looks[id]
+	look := x.looked[id]
 	m := x.memory(id)
 	if !look {
 		m.Intent = nil
@@ -339,17 +339,20 @@ func (x *execution) record(t task, o outcome, started time.Time, locked bool) er
 				return err
 			}
 		}
-		if o.gone {
+		switch {
+		case o.gone:
 			if err := forget(tx, x.run.Repository, id); err != nil {
 				return err
 			}
 			delete(x.known, id)
-		} else if err := putMemory(tx, m); err != nil {
-			return err
+		default:
+			if err := putMemory(tx, m); err != nil {
+				return err
+			}
 		}
 		return putResult(tx, x.run.ID, o.UnitResult)
 	})
-	if o.gone && o.Kind == KindWorkspace && !look {
+	if o.gone && !look && o.Kind == KindWorkspace {
 		// Warm directories of a unit that is no more; what stays is only in the way.
 		if err := x.r.home.Forget(x.run.Repository, workspaceKey(t.unit)); err != nil {
 			x.r.opts.Log.Warn("cannot clear away after a unit that is gone", "unit", id, "error", err)

@@ -56,7 +56,7 @@ func (r *Runner) watch(ctx context.Context, repo *repository) {
 	first := true // what was cut short by the last shutdown is taken again at once
 	for {
 		m := polled
-		if repo.retry.Swap(false) || first || failures > 0 && !r.opts.Now().Before(retryAt) {
+		if first || failures > 0 && !r.opts.Now().Before(retryAt) {
 			m = retried
 		}
 		first = false

@@ -201,30 +201,32 @@ func (v *reviewer) unsettledApplies(known []*pull) (failed error) {
 }
 
 // abandon lets the branch have its say again about units that a pull request applied
-// and that are not merged: the next pass plans them from the branch.
-func (r *Runner) abandon(tx *bbolt.Tx, p *pull) error {
-	if len(p.Trees) == 0 {
-		return nil
-	}
-	known, err := memories(tx, p.Repository)
-	if err != nil {
-		return err
-	}
-	for _, m := range known {
-		if !m.takenBy(p) {
-			continue
+// and that never were merged: the next pass plans them from the branch.
+func (r *Runner) abandon(tx *bbolt.Tx, p *pull) (some bool, err error) {
+	for _, id := range p.Ahead {
+		run, err := getRun(tx, id)
+		if errors.Is(err, ErrNoRun) {
+			continue // so long ago that the branch has been planned since
 		}
-		dropPlan(tx, m)
-		m.Taken = &taken{Run: p.Applied, Commit: m.commit(), Status: Skipped, Cut: m.cutShort()}
-		if err := putMemory(tx, m); err != nil {
-			return err
+		if err != nil {
+			return some, err
+		}
+		for _, u := range run.Units {
+			m, err := getMemory(tx, p.Repository, u.ID)
+			if err != nil {
+				return some, err
+			}
+			if m.Kind == "" || m.Converged != run.files() && (m.Taken == nil || m.Taken.Run != run.ID) || m.Unseen {
+				continue
+			}
+			m.Taken = &taken{Run: run.ID, Commit: run.files(), Status: Skipped}
+			if err := putMemory(tx, m); err != nil {
+				return some, err
+			}
+			some = true
 		}
 	}
-	repo, err := r.repository(p.Repository)
-	if err == nil {
-		repo.retry.Store(true)
-	}
-	return nil
+	return some, nil
 }
 
 // takenBy tells that a pull request was the last to apply a unit, or to try.

@@ -68,3 +68,17 @@ func (f *reviewFixture) said(pull *gitea.Pull) string {
 	}
 	return ours[0]
 }
+
+// planOf is the run of the last plan of a pull request.
+func (f *reviewFixture) planOf(number int) Run {
+	f.t.Helper()
+	p, err := f.r.pull("infra", pullID(number))
+	if err != nil || p.Plan == nil {
+		f.t.Fatalf("#%d has no plan: %v", number, err)
+	}
+	run, err := f.r.Show(p.Plan.Run)
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	return run
+}

@@ -227,13 +227,19 @@ func releasePull(tx *bbolt.Tx, p *pull) error {
 
 // unlockPull drops the plans of a pull request and lets go of its locks.
 func (v *reviewer) unlockPull(tx *bbolt.Tx, p *pull, by string) error {
-	err := errors.Join(releasePull(tx, p), dropReviewed(tx, p.Repository, p.ID, nil), v.r.settlePlan(tx, p, "unlocked by "+by), v.r.abandon(tx, p))
-	if err != nil {
+	some, err := v.r.abandon(tx, p)
+	if err := errors.Join(err, releasePull(tx, p), dropReviewed(tx, p.Repository, p.ID, nil), v.r.settlePlan(tx, p, "unlocked by "+by)); err != nil {
 		return err
+	}
+	if some {
+		tx.OnCommit(func() {
+			v.repo.undone.Store(true)
+			v.repo.wish()
+		})
 	}
 	p.leaveQueue()
 	p.apart()
-	p.Stop, p.Again, p.Trees = p.Seen.Head, "", nil
+	p.Stop, p.Again, p.Trees, p.Ahead = p.Seen.Head, "", nil, nil
 	p.Plan = &pullPlan{Head: p.Seen.Head, Failed: fmt.Sprintf("unlocked by %s: its plans are dropped; `mooring plan` makes new ones", by), Done: true}
 	tx.OnCommit(v.hint)
 	return v.announce(tx, p)

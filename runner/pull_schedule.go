@@ -275,8 +275,12 @@ func (v *reviewer) end(id string, now forge.PullRequest) error {
 			if err := dropReviewed(tx, p.Repository, p.ID, nil); err != nil {
 				return err
 			}
-			if err := v.r.abandon(tx, p); err != nil {
+			some, err := v.r.abandon(tx, p)
+			if err != nil {
 				return err
+			}
+			if some {
+				tx.OnCommit(func() { v.repo.undone.Store(true) })
 			}
 		}
 		return v.announce(tx, p)
