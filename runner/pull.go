@@ -44,10 +44,8 @@ type pull struct {
 
 	Applied string `json:"applied,omitempty"` // the run that applies, or applied, what was reviewed
 	Before  string `json:"before,omitempty"`  // an earlier apply, after which what is left was planned again
-	Merging string `json:"merging,omitempty"` // the head that is to be merged once it is applied whole
 	// Took has, by unit, the run that took what this brought to the branch.
 	Took    map[string]string `json:"took,omitempty"`
-	Differs []string          `json:"differs,omitempty"` // units whose plan after the merge is not the reviewed one
 	Ahead   []string          `json:"ahead,omitempty"`   // the runs that applied it before its merge
 	Settled string            `json:"settled,omitempty"` // before a merge: the apply of which it is known what follows from it
 	Trees   []string          `json:"trees,omitempty"`   // before a merge: the files that it was applied with, every time

@@ -362,7 +362,7 @@ func (v *reviewer) notice(ctx context.Context, known, now *pull) error {
 			p.Fresh = moment
 		}
 		if p.Seen.Head != now.Seen.Head {
-			p.Again, p.Only, p.Merging, p.Differs = "", nil, "", nil
+			p.Again, p.Only = "", nil
 		}
 		if p.Ended { // it was opened again
 			p.Ended, p.Plan, p.Applied, p.Settled, p.Before, p.Took, p.Trees, p.Ahead = false, nil, "", "", "", nil, nil, nil
