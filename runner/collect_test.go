@@ -400,7 +400,7 @@ func TestPlanOfAUnitUnderWayIsNotCollected(t *testing.T) {
 // directory that could be meant.
 func TestMemoryWithoutKeyKeepsWhatItMayMean(t *testing.T) {
 	t.Parallel()
-	u := &inUse{known: map[string]bool{}, plans: map[string]bool{}, runs: map[string]bool{}, held: map[string]bool{}}
+	u := &inUse{known: map[string]bool{}, plans: map[string]bool{}, runs: map[string]bool{}, held: map[string]bool{}, commits: map[string]bool{}}
 	long := strings.Repeat("deep/", 20) + "net"
 	u.remember(&memory{Repository: "infra", ID: "net", Kind: KindWorkspace, Dir: "infra/net"})
 	u.remember(&memory{Repository: "infra", ID: "long", Kind: KindWorkspace, Dir: long})

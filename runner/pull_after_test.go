@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -195,4 +196,68 @@ func (f *fixture) handle(dir string, change func(state map[string]any)) {
 	if err != nil {
 		f.t.Fatal(err)
 	}
+}
+
+func TestAPlanThatRefersToWhatItsMakingLeftIsMadeAgain(t *testing.T) {
+	f := newReviewFixture(t, map[string]string{"app/main.tf": replacing(`"one"`)}, func(o *Options) {
+		o.ToolPath = leavingFiles(t)
+	})
+	f.expect("app applied")
+	pull := f.propose("app", map[string]string{"app/main.tf": replacing(`"two"`)})
+	f.sync()
+	pull.Approve(f.reviewer)
+	f.sync()
+	pull.Merge(f.author, "merge")
+	runs := f.expect("app applied")
+	notes := strings.Join(runs[0].Unit("app").Notes, "\n")
+	says(t, notes, "approved by "+f.reviewer.Login, "planned again, and nothing in the plan differs")
+	silent(t, notes, reviewedNote(pullID(pull.Number)))
+	f.status(pull.State().Head, applyStatus, "success")
+	f.settled(pull.State().Head)
+}
+
+// leavingFiles is a Terraform whose plans leave a file in the root module, as an archive is.
+func leavingFiles(t *testing.T) string {
+	t.Helper()
+	real, err := exec.LookPath("terraform")
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), "terraform")
+	script := fmt.Sprintf("#!/bin/sh\n[ \"$1\" = plan ] && echo made > archive.zip\nexec '%s' \"$@\"\n", real)
+	if err := os.WriteFile(path, []byte(script), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// What a run could not take is still the pull request's when a later one takes it, and its
+// report has the units of both.
+func TestWhatFailedAfterTheMergeStaysThePullRequests(t *testing.T) {
+	flag := filepath.Join(t.TempDir(), "flag")
+	f := newReviewFixture(t, map[string]string{"app/main.tf": module(`"one"`)}, func(o *Options) { o.Repositories[0].HoldDirect = true })
+	first := f.sync()
+	f.approve(first[0].ID)
+	f.expect("app applied")
+	pull := f.propose("more", map[string]string{
+		"app/main.tf": module(`"two"`),
+		"new/main.tf": module(`"new"`) + fmt.Sprintf("\nresource \"terraform_data\" \"flag\" {\n  provisioner \"local-exec\" { command = \"test -e %s\" }\n}\n", flag),
+	})
+	f.sync()
+	pull.Merge(f.author, "squash")
+	f.expect("app applied, new failed")
+	head := pull.State().Head
+	f.status(head, applyStatus, "failure", "failed")
+	says(t, f.said(pull), "`app`", "applied", "`new`", "failed")
+	if err := os.WriteFile(flag, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	f.expect("new held") // one that is half made is not what was reviewed
+	says(t, f.said(pull), "`app`", "applied", "`new`", "held", "mooring approve")
+	pull.Comment(f.reviewer, "mooring approve")
+	f.sync()
+	f.sync()
+	says(t, f.said(pull), "`app`", "`new`", "Applied")
+	f.status(head, applyStatus, "success", "1 added")
+	f.settled(head)
 }

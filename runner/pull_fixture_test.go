@@ -68,3 +68,17 @@ func (f *reviewFixture) said(pull *gitea.Pull) string {
 	}
 	return ours[0]
 }
+
+// planOf is the run of the last plan of a pull request.
+func (f *reviewFixture) planOf(pull *gitea.Pull) Run {
+	f.t.Helper()
+	p, err := f.r.pull("infra", pullID(pull.Number))
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	run, err := f.r.Show(runOf(p))
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	return run
+}

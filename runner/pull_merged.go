@@ -341,7 +341,7 @@ func (o *origin) lend(t task) task {
 	id := o.of[t.unit.ID]
 	t.brought = id
 	if k := o.plans[id][t.unit.ID]; id != "" && k != nil && k.Removal == t.removal {
-		t.reviewed, t.agreed = k, o.agreed[id] != ""
+		t.reviewed, t.agreed, t.by = k, o.agreed[id] != "", o.agreed[id]
 	}
 	return t
 }

@@ -177,21 +177,6 @@ func value(t *testing.T, c dynamic.ResourceInterface, name, key string) string {
 	return got
 }
 
-// planOf is the run of the last plan of a pull request.
-func (f *reviewFixture) planOf(pull interface{ Name() string }) Run {
-	f.t.Helper()
-	_, number, _ := strings.Cut(pull.Name(), "#")
-	p, err := f.r.pull("infra", "#"+number)
-	if err != nil || p.Plan == nil {
-		f.t.Fatalf("%s has no plan: %v", pull.Name(), err)
-	}
-	run, err := f.r.Show(p.Plan.Run)
-	if err != nil {
-		f.t.Fatal(err)
-	}
-	return run
-}
-
 func TestTheBranchMovesBeneathAPullRequest(t *testing.T) {
 	f := newReviewFixture(t, map[string]string{"app/main.tf": module(`"one"`), "app/note.txt": "one\n", "other/main.tf": module(`"one"`), "third/main.tf": module(`"one"`)})
 	f.expect("app applied, other applied, third applied")

@@ -55,6 +55,7 @@ type reviewer struct {
 	wake  chan struct{}
 	outgo chan struct{} // something is to be posted
 	began time.Time
+	rooms chan struct{} // of plans under way
 
 	looking sync.Mutex // held by the one look that may be under way
 
@@ -81,7 +82,7 @@ func (r *Runner) newReviewer(repo *repository) (*reviewer, error) {
 		return nil, nil
 	}
 	v := &reviewer{
-		r: r, repo: repo, cfg: cfg, wake: make(chan struct{}, 1), outgo: make(chan struct{}, 1), began: r.opts.Now(),
+		r: r, repo: repo, cfg: cfg, wake: make(chan struct{}, 1), outgo: make(chan struct{}, 1), began: r.opts.Now(), rooms: make(chan struct{}, mostPlans),
 		running: map[string]*planning{}, brought: map[string]string{}, odd: map[string]bool{}, moved: map[string][]string{},
 	}
 	if cfg.Forge != nil {
@@ -335,12 +336,15 @@ func (v *reviewer) unsettled() bool {
 // notice takes in what is new of an open pull request.
 func (v *reviewer) notice(ctx context.Context, known, now *pull) error {
 	moment := v.r.opts.Now()
+	listen := v.listen
 	if known == nil {
 		now.Fresh = moment
-		if err := v.meet(ctx, now); err != nil {
+		said, err := v.meet(ctx, now)
+		if err != nil {
 			return err
 		}
 		known = now
+		listen = func(ctx context.Context, id string) error { return v.listenTo(ctx, id, said) }
 	} else if !news(known.Seen, now.Seen) && known.Fresh.IsZero() && !known.Ended {
 		return nil
 	}
@@ -366,7 +370,7 @@ func (v *reviewer) notice(ctx context.Context, known, now *pull) error {
 		return err
 	}
 	if v.forge != nil && now.number() > 0 {
-		if err := v.listen(ctx, known.ID); err != nil {
+		if err := listen(ctx, known.ID); err != nil {
 			return err // it stays fresh: the next look listens again, whether there is news or not
 		}
 	}
@@ -386,22 +390,21 @@ func news(a, b forge.PullRequest) bool {
 
 // meet remembers a pull request that is seen for the first time. Where Mooring has
 // said something in it before, its journal was lost since: what people asked for then
-// is not done a second time.
-func (v *reviewer) meet(ctx context.Context, p *pull) error {
+// is not done a second time. It returns what was said in it up to now.
+func (v *reviewer) meet(ctx context.Context, p *pull) (comments []forge.Comment, err error) {
 	if n := p.number(); v.forge != nil && n > 0 {
-		comments, err := v.forge.Comments(ctx, n, 0)
-		if err != nil {
-			return fmt.Errorf("read its comments: %w", err)
+		if comments, err = v.forge.Comments(ctx, n, 0); err != nil {
+			return nil, fmt.Errorf("read its comments: %w", err)
 		}
 		self, err := v.forge.Self(ctx)
 		if err != nil {
-			return fmt.Errorf("ask who I am: %w", err)
+			return nil, fmt.Errorf("ask who I am: %w", err)
 		}
 		if id := ownReport(comments, self, v.marker(p)); id != 0 {
 			p.Report, p.Heard = id, comments[len(comments)-1].ID
 		}
 	}
-	return v.r.journal.update(func(tx *bbolt.Tx) error { return putPull(tx, p) })
+	return comments, v.r.journal.update(func(tx *bbolt.Tx) error { return putPull(tx, p) })
 }
 
 // gone takes in that a pull request is no longer among the open ones.

@@ -152,6 +152,9 @@ func (w *workspaceRun) hold(p *terraform.Plan, now stateMemory) (why string, dir
 		return "the last apply was interrupted: look at this plan before it is applied", true
 	}
 	if why, settled := w.againstReview(p); settled {
+		if why == "" {
+			w.notes = append(w.notes, fmt.Sprintf("approved by %s in %s; planned again, and nothing in the plan differs", w.t.by, w.t.brought))
+		}
 		return why, true
 	}
 	if w.t.removal {
