@@ -45,6 +45,18 @@ repository "tour" {
   # mooring.hcl can ask for less freedom, never for more.
   auto_apply = "no_destroy"
 
+  # Where people review: pull requests get a comment with their plan, and what was
+  # reviewed is applied after the merge. docs/review.md says what the token needs.
+  # forge "gitea" { # github, gitlab
+  #   url            = "https://git.example.com"
+  #   repository     = "acme/tour"
+  #   token          = env("GITEA_TOKEN")
+  #   webhook_secret = env("WEBHOOK_SECRET") # sent to public_url/hooks/tour
+  # }
+
+  # Branches to look at without a forge: `mooring show review/NAME` has their plan.
+  review_branches = ["review/*"]
+
   # Credentials come from the environment or a file, never from here.
   # token   = env("GIT_TOKEN")
   # ssh_key = file("/etc/mooring/id_ed25519")

@@ -116,6 +116,9 @@ func (u *inUse) reviews(tx *bbolt.Tx) error {
 		}
 		if p.Plan != nil && (!p.Ended || u.runs[p.Applied]) { // what still waits is decided with its plan in sight
 			u.runs[p.Plan.Run], u.runs[p.Applied], u.commits[p.Plan.Commit] = true, true, true
+			for _, run := range p.Ahead {
+				u.runs[run] = u.runs[run] || !p.Ended
+			}
 		}
 		return nil
 	})

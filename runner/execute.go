@@ -47,8 +47,9 @@ type execution struct {
 
 	checkouts mirrorCheckouts
 
-	mu    sync.Mutex         // guards run and known
-	known map[string]*memory // of the repository's units, as recorded
+	mu     sync.Mutex         // guards run and what follows
+	known  map[string]*memory // of the repository's units, as recorded
+	looked map[string]bool    // units that are only looked at: what is known of them is who holds their lock's to write
 }
 
 // outcome is how a unit ended, before it is recorded.
@@ -257,6 +258,9 @@ func (x *execution) begin(t task, now time.Time) error {
 		if err != nil && !x.mayLookOnly(err) {
 			return err
 		}
+		if err != nil {
+			x.look(id)
+		}
 		return putResult(tx, x.run.ID, result)
 	})
 }
@@ -274,6 +278,15 @@ func (x *execution) holder() string {
 func (x *execution) mayLookOnly(err error) bool {
 	var held *locks.HeldError
 	return errors.As(err, &held) && isPull(held.Holder.Run) && !x.applies
+}
+
+func (x *execution) look(id string) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if x.looked == nil {
+		x.looked = map[string]bool{}
+	}
+	x.looked[id] = true
 }
 
 // commit is the one whose files are taken.
@@ -302,17 +315,21 @@ func (x *execution) record(t task, o outcome, started time.Time, locked bool) er
 				return err
 			}
 		}
-		if o.gone {
+		switch {
+		case x.looked[id]:
+		case o.gone:
 			if err := forget(tx, x.run.Repository, id); err != nil {
 				return err
 			}
 			delete(x.known, id)
-		} else if err := putMemory(tx, m); err != nil {
-			return err
+		default:
+			if err := putMemory(tx, m); err != nil {
+				return err
+			}
 		}
 		return putResult(tx, x.run.ID, o.UnitResult)
 	})
-	if o.gone && o.Kind == KindWorkspace {
+	if o.gone && !x.looked[id] && o.Kind == KindWorkspace {
 		// Warm directories of a unit that is no more; what stays is only in the way.
 		if err := x.r.home.Forget(x.run.Repository, workspaceKey(t.unit)); err != nil {
 			x.r.opts.Log.Warn("cannot clear away after a unit that is gone", "unit", id, "error", err)

@@ -167,7 +167,9 @@ func (r *Runner) Sync(ctx context.Context, opts SyncOptions) ([]Run, error) {
 		wg.Go(func() {
 			made, err := r.take(ctx, repo, asked)
 			if v := repo.reviews; v != nil && err == nil {
-				err = v.once(ctx)
+				var planned []string
+				planned, err = v.once(ctx)
+				made = append(made, planned...)
 			}
 			mu.Lock()
 			defer mu.Unlock()

@@ -58,8 +58,8 @@ func (r *Runner) take(ctx context.Context, repo *repository, m mode) ([]string, 
 	if err != nil {
 		return followed, fmt.Errorf("repository %s: %w", repo.cfg.Name, err)
 	}
-	if len(followed) > 0 && m == polled {
-		m = retried // what waited for what was followed can be taken now
+	if undone := repo.undone.Swap(false); (undone || len(followed) > 0) && m == polled {
+		m = retried // what waited for what was followed, or was undone, can be taken now
 	}
 	p := &pass{r: r, repo: repo, mode: m, head: head.Commit, name: head.Branch, made: followed, done: map[string]bool{}}
 	var decided bool
@@ -78,6 +78,9 @@ func (r *Runner) take(ctx context.Context, repo *repository, m mode) ([]string, 
 		return nil, nil
 	}
 	err = p.run(ctx)
+	if err != nil && m == retried {
+		repo.undone.Store(true) // what was to be tried again still is
+	}
 	// What a first fetch and a large graph took is not needed while nothing happens.
 	repo.mirror.DropCaches()
 	debug.FreeOSMemory()

@@ -47,6 +47,7 @@ type pull struct {
 	// Took has, by unit, the run that took what this brought to the branch.
 	Took    map[string]string `json:"took,omitempty"`
 	Differs []string          `json:"differs,omitempty"` // units whose plan after the merge is not the reviewed one
+	Ahead   []string          `json:"ahead,omitempty"`   // the runs that applied it before its merge
 	Settled string            `json:"settled,omitempty"` // before a merge: the apply of which it is known what follows from it
 
 	Report int64  `json:"report,omitempty"` // the comment that Mooring keeps up to date

@@ -45,6 +45,7 @@ func (v *reviewer) applyAsked(ctx context.Context, id string, c forge.Comment, u
 			return err
 		}
 		now.Applied = x.run.ID
+		now.Ahead = append(now.Ahead, x.run.ID)
 		return v.announce(tx, now)
 	})
 	if err != nil || x == nil {

@@ -187,23 +187,29 @@ func (v *reviewer) settleApply(p *pull) error {
 
 // abandon lets the branch have its say again about units that a pull request applied
 // and that never were merged: the next pass plans them from the branch.
-func (r *Runner) abandon(tx *bbolt.Tx, p *pull) error {
-	run, err := getRun(tx, p.Applied)
-	if p.Applied == "" || err != nil {
-		return nil // nothing was applied, or so long ago that the branch has been planned since
-	}
-	for _, u := range run.Units {
-		m, err := getMemory(tx, p.Repository, u.ID)
+func (r *Runner) abandon(tx *bbolt.Tx, p *pull) (some bool, err error) {
+	for _, id := range p.Ahead {
+		run, err := getRun(tx, id)
+		if errors.Is(err, ErrNoRun) {
+			continue // so long ago that the branch has been planned since
+		}
 		if err != nil {
-			return err
+			return some, err
 		}
-		if m.Kind == "" || m.Converged != run.files() {
-			continue
-		}
-		m.Taken = &taken{Run: run.ID, Commit: run.files(), Status: Skipped}
-		if err := putMemory(tx, m); err != nil {
-			return err
+		for _, u := range run.Units {
+			m, err := getMemory(tx, p.Repository, u.ID)
+			if err != nil {
+				return some, err
+			}
+			if m.Kind == "" || m.Converged != run.files() && (m.Taken == nil || m.Taken.Run != run.ID) || m.Unseen {
+				continue
+			}
+			m.Taken = &taken{Run: run.ID, Commit: run.files(), Status: Skipped}
+			if err := putMemory(tx, m); err != nil {
+				return some, err
+			}
+			some = true
 		}
 	}
-	return nil
+	return some, nil
 }

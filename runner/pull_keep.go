@@ -51,6 +51,9 @@ func (x *reviewRun) keepOthers(ctx context.Context) error {
 	for _, u := range x.run.Units {
 		old := run.Unit(u.ID)
 		stands := old != nil && (old.Status == Planned || old.Status == Unchanged) && old.Removal == u.Removal && !slices.Contains(again, u.ID) && !slices.Contains(x.pull.Only, u.ID)
+		if k := plans[u.ID]; k == nil || old != nil && old.Kind == KindWorkspace && old.Status == Planned && k.File == "" {
+			continue // its plan is gone, or something else has taken it
+		}
 		if stands && (asked || x.stands(old, plans[u.ID])) {
 			keep[u.ID] = old
 		}

@@ -25,12 +25,22 @@ func (v *reviewer) listen(ctx context.Context, id string) error {
 	if err != nil {
 		return fmt.Errorf("read its comments: %w", err)
 	}
+	return v.listenTo(ctx, id, comments)
+}
+
+// listenTo does what comments say, the oldest first; those that were heard before say
+// nothing new.
+func (v *reviewer) listenTo(ctx context.Context, id string, comments []forge.Comment) error {
+	p, err := v.r.pull(v.repo.cfg.Name, id)
+	if err != nil {
+		return err
+	}
 	self, err := v.forge.Self(ctx)
 	if err != nil {
 		return fmt.Errorf("ask who I am: %w", err)
 	}
 	for _, c := range comments {
-		if c.By.ID == self.ID {
+		if c.By.ID == self.ID || c.ID <= p.Heard {
 			continue
 		}
 		cmd, ours, wrong := comment.Parse(c.Body)
@@ -41,7 +51,7 @@ func (v *reviewer) listen(ctx context.Context, id string) error {
 			return fmt.Errorf("comment %d: %w", c.ID, err)
 		}
 	}
-	if n := len(comments); n > 0 {
+	if n := len(comments); n > 0 && comments[n-1].ID > p.Heard {
 		return v.r.changePull(v.repo.cfg.Name, id, func(_ *bbolt.Tx, p *pull) error {
 			p.Heard = max(p.Heard, comments[n-1].ID)
 			return nil

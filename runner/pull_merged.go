@@ -124,7 +124,7 @@ func (v *reviewer) attribute(ctx context.Context, branch string, chain []string)
 		id, known := v.brought[c]
 		v.mu.Unlock()
 		if !known {
-			pr, found, err := v.forge.Brought(ctx, c)
+			pr, found, err := v.bringer(ctx, c)
 			if err != nil {
 				return nil, err
 			}

@@ -33,6 +33,9 @@ func (v *reviewer) plan(ctx context.Context, id string, mine *planning) (waits b
 	if why, err := v.mergeWith(ctx, made, mine.merged); err != nil || why != "" {
 		return false, v.unplannable(ctx, id, made, why, err)
 	}
+	if gone, err := v.isMerged(ctx, p, made); err != nil || gone {
+		return false, err // the next look knows more
+	}
 	x, why, err := v.prepare(ctx, p, made)
 	if err != nil || why != "" {
 		return false, v.unplannable(ctx, id, made, why, err)
@@ -127,7 +130,7 @@ func (v *reviewer) prepare(ctx context.Context, p *pull, made *pullPlan) (_ *rev
 		return nil, "", err
 	}
 	run := &Run{
-		Repository: v.repo.cfg.Name, Commit: made.Head, Trigger: OnPullRequest, PullRequest: p.number(), Branch: p.Seen.HeadRef, Base: made.Base, Tree: made.Commit,
+		Repository: v.repo.cfg.Name, Commit: made.Head, Trigger: OnPullRequest, PullRequest: p.number(), Branch: p.Seen.HeadRef, Base: made.Base, Tree: made.Commit, Review: true,
 		Status: Running, Started: v.r.opts.Now(), Subject: p.Seen.Title, Author: p.Seen.Author.Login, Units: []UnitResult{},
 	}
 	if slices.Contains(paths, workspace.ConfigFile) {

@@ -64,7 +64,7 @@ func TestAPullRequestIsPlannedAsFarAsAnybodyCanKnow(t *testing.T) {
 	says(t, report, "`a`", "`b`", "`c`", "`reader`", `"one" -> "two"`, "deferred", "it reads the state of a", "known only after apply")
 	silent(t, report, "`far`")
 	says(t, report, "+  id: (known after apply)", "-  id: one")
-	run := f.planOf(pull)
+	run := f.planOf(pull.Number)
 	if got := summary([]Run{run}); got != "a planned, b planned, apps planned, c deferred, reader deferred" {
 		t.Errorf("the plan is %s", got)
 	}
@@ -183,16 +183,16 @@ func TestTheBranchMovesBeneathAPullRequest(t *testing.T) {
 	pull := f.propose("topic", map[string]string{"app/main.tf": module(`"two"`)})
 	head := pull.State().Head
 	f.sync()
-	first := f.planOf(pull).ID
+	first := f.planOf(pull.Number).ID
 
 	f.repo.Push(f.owner, "main", "Elsewhere", map[string]string{"other/main.tf": module(`"two"`)})
 	f.sync()
-	if got := f.planOf(pull).ID; got != first {
+	if got := f.planOf(pull.Number).ID; got != first {
 		t.Errorf("the branch moved in what the pull request leaves alone, and it was planned again (%s, %s)", first, got)
 	}
 	f.repo.Push(f.owner, "main", "Beside it", map[string]string{"app/note.txt": "two\n"})
 	f.sync()
-	second := f.planOf(pull)
+	second := f.planOf(pull.Number)
 	if second.ID == first || second.Base != f.repo.Head("main") {
 		t.Errorf("the branch moved in what the pull request changes, and its plan is still %s of %s", second.ID, short(second.Base))
 	}
@@ -227,7 +227,7 @@ func TestWhatTheBranchSaysOfItselfRulesThePlan(t *testing.T) {
 	f.sync()
 	report, head := f.said(pull), pull.State().Head
 	says(t, report, "it changes `mooring.hcl`", "`new`")
-	if got := summary([]Run{f.planOf(pull)}); got != "app planned, new planned" {
+	if got := summary([]Run{f.planOf(pull.Number)}); got != "app planned, new planned" {
 		t.Errorf("the plan is %s: the pull request made its own rules", got)
 	}
 	f.status(head, policyStatus, "success", "needs a person's yes: app")

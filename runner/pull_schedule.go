@@ -166,7 +166,12 @@ func (v *reviewer) start(ctx context.Context, p *pull, refs mirror.Refs) {
 		if old != nil {
 			<-old.done
 		}
-		waits, err := v.plan(ctx, p.ID, mine)
+		var waits bool
+		err := v.room(ctx)
+		if err == nil {
+			waits, err = v.plan(ctx, p.ID, mine)
+			<-v.rooms
+		}
 		v.ended(p.ID, mine)
 		if err != nil && ctx.Err() == nil {
 			v.r.opts.Log.Error("a pull request cannot be planned; the next look tries again", "repository", v.repo.cfg.Name, "pull_request", p.ID, "error", err)
@@ -176,6 +181,20 @@ func (v *reviewer) start(ctx context.Context, p *pull, refs mirror.Refs) {
 			v.hint() // something may have waited for it
 		}
 	})
+}
+
+// mostPlans is how many pull requests of a repository are planned at once: each holds the
+// repository's units in memory, and hundreds may be open when the branch moves.
+const mostPlans = 16
+
+// room waits until a plan may begin.
+func (v *reviewer) room(ctx context.Context) error {
+	select {
+	case v.rooms <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
 
 // mergeRef is where a forge that tries merges keeps the one of a pull request.
@@ -269,8 +288,12 @@ func (v *reviewer) end(id string, now forge.PullRequest) error {
 			if err := dropReviewed(tx, p.Repository, p.ID, nil); err != nil {
 				return err
 			}
-			if err := v.r.abandon(tx, p); err != nil {
+			some, err := v.r.abandon(tx, p)
+			if err != nil {
 				return err
+			}
+			if some {
+				tx.OnCommit(func() { v.repo.undone.Store(true) })
 			}
 		}
 		return v.announce(tx, p)

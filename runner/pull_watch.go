@@ -55,6 +55,7 @@ type reviewer struct {
 	wake  chan struct{}
 	outgo chan struct{} // something is to be posted
 	began time.Time
+	rooms chan struct{} // of plans under way
 
 	looking sync.Mutex // held by the one look that may be under way
 
@@ -81,7 +82,7 @@ func (r *Runner) newReviewer(repo *repository) (*reviewer, error) {
 		return nil, nil
 	}
 	v := &reviewer{
-		r: r, repo: repo, cfg: cfg, wake: make(chan struct{}, 1), outgo: make(chan struct{}, 1), began: r.opts.Now(),
+		r: r, repo: repo, cfg: cfg, wake: make(chan struct{}, 1), outgo: make(chan struct{}, 1), began: r.opts.Now(), rooms: make(chan struct{}, mostPlans),
 		running: map[string]*planning{}, brought: map[string]string{}, odd: map[string]bool{}, moved: map[string][]string{},
 	}
 	if cfg.Forge != nil {
@@ -97,59 +98,68 @@ func (r *Runner) newReviewer(repo *repository) (*reviewer, error) {
 // something hints at news, until ctx ends. Plans under way end with it.
 func (v *reviewer) watch(ctx context.Context) {
 	log := v.r.opts.Log.With("repository", v.repo.cfg.Name)
-	trouble := 0
+	pace := pace{}
 	for ctx.Err() == nil {
+		tries := pace.trouble
 		err := v.look(ctx)
-		pause := jitter(v.repo.cfg.Poll)
-		var limit *forge.LimitError
+		if ctx.Err() != nil {
+			break
+		}
+		pause, least := pace.after(err, v.r.opts.Now(), v.repo.cfg.Poll, v.unsettled)
 		switch {
-		case ctx.Err() != nil:
-		case err != nil:
-			if trouble++; trouble == 1 { // said once, until it is well again
-				log.Error("pull requests cannot be looked at; trying again until they can", "error", err)
-				v.r.emit(Event{Repository: v.repo.cfg.Name, Phase: PhasePoll, Text: err.Error()})
-			}
-			pause = max(pause, backoff(firstPause, lastPause, trouble))
-			if errors.As(err, &limit) {
-				pause = max(limit.Until.Sub(v.r.opts.Now()), pause)
-			}
-		case trouble > 0:
-			log.Info("pull requests can be looked at again", "tries", trouble)
-			trouble = 0
-		case v.unsettled():
-			pause = min(pause, sameSecond)
+		case err != nil && tries == 0: // said once, until it is well again
+			log.Error("pull requests cannot be looked at; trying again until they can", "error", err)
+			v.r.emit(Event{Repository: v.repo.cfg.Name, Phase: PhasePoll, Text: err.Error()})
+		case err == nil && tries > 0:
+			log.Info("pull requests can be looked at again", "tries", tries)
 		}
-		timer := time.NewTimer(pause)
-		select {
-		case <-ctx.Done():
-		case <-v.wake:
-		case <-timer.C:
-		}
-		timer.Stop()
+		v.rest(ctx, pause, least)
 	}
 	v.wg.Wait()
 }
 
 // once looks at the pull requests, waits until what follows from it has been done, and
-// tells the forge of it: what a sync does.
-func (v *reviewer) once(ctx context.Context) error {
+// tells the forge of it: what a sync does. It returns the runs that were made for them.
+func (v *reviewer) once(ctx context.Context) (made []string, err error) {
 	defer v.wg.Wait()
+	before, err := v.lastRuns()
+	if err != nil {
+		return nil, err
+	}
 	for range 10 { // what waits for a lock or an upstream may be free after the first round
-		if err := v.look(ctx); err != nil {
-			return err
+		var busy bool
+		err = v.look(ctx)
+		if err == nil {
+			busy, err = v.idle(ctx)
 		}
-		busy, err := v.idle(ctx)
-		if err != nil {
-			return err
+		if err == nil {
+			err = v.drain(ctx)
 		}
-		if err := v.drain(ctx); err != nil {
-			return err
-		}
-		if !busy {
-			return nil
+		if err != nil || !busy {
+			break
 		}
 	}
-	return nil
+	after, unread := v.lastRuns()
+	for run := range after {
+		if !before[run] {
+			made = append(made, run)
+		}
+	}
+	return made, errors.Join(err, unread)
+}
+
+// lastRuns are the last plans and applies of all pull requests.
+func (v *reviewer) lastRuns() (map[string]bool, error) {
+	known, err := v.r.pulls(v.repo.cfg.Name)
+	last := map[string]bool{}
+	for _, p := range known {
+		for _, run := range []string{runOf(p), p.Applied} {
+			if run != "" {
+				last[run] = true
+			}
+		}
+	}
+	return last, err
 }
 
 // hint asks for a look now.
@@ -326,12 +336,15 @@ func (v *reviewer) unsettled() bool {
 // notice takes in what is new of an open pull request.
 func (v *reviewer) notice(ctx context.Context, known, now *pull) error {
 	moment := v.r.opts.Now()
+	listen := v.listen
 	if known == nil {
 		now.Fresh = moment
-		if err := v.meet(ctx, now); err != nil {
+		said, err := v.meet(ctx, now)
+		if err != nil {
 			return err
 		}
 		known = now
+		listen = func(ctx context.Context, id string) error { return v.listenTo(ctx, id, said) }
 	} else if !news(known.Seen, now.Seen) && known.Fresh.IsZero() && !known.Ended {
 		return nil
 	}
@@ -357,7 +370,7 @@ func (v *reviewer) notice(ctx context.Context, known, now *pull) error {
 		return err
 	}
 	if v.forge != nil && now.number() > 0 {
-		if err := v.listen(ctx, known.ID); err != nil {
+		if err := listen(ctx, known.ID); err != nil {
 			return err // it stays fresh: the next look listens again, whether there is news or not
 		}
 	}
@@ -377,22 +390,21 @@ func news(a, b forge.PullRequest) bool {
 
 // meet remembers a pull request that is seen for the first time. Where Mooring has
 // said something in it before, its journal was lost since: what people asked for then
-// is not done a second time.
-func (v *reviewer) meet(ctx context.Context, p *pull) error {
+// is not done a second time. It returns what was said in it up to now.
+func (v *reviewer) meet(ctx context.Context, p *pull) (comments []forge.Comment, err error) {
 	if n := p.number(); v.forge != nil && n > 0 {
-		comments, err := v.forge.Comments(ctx, n, 0)
-		if err != nil {
-			return fmt.Errorf("read its comments: %w", err)
+		if comments, err = v.forge.Comments(ctx, n, 0); err != nil {
+			return nil, fmt.Errorf("read its comments: %w", err)
 		}
 		self, err := v.forge.Self(ctx)
 		if err != nil {
-			return fmt.Errorf("ask who I am: %w", err)
+			return nil, fmt.Errorf("ask who I am: %w", err)
 		}
 		if id := ownReport(comments, self, v.marker(p)); id != 0 {
 			p.Report, p.Heard = id, comments[len(comments)-1].ID
 		}
 	}
-	return v.r.journal.update(func(tx *bbolt.Tx) error { return putPull(tx, p) })
+	return comments, v.r.journal.update(func(tx *bbolt.Tx) error { return putPull(tx, p) })
 }
 
 // gone takes in that a pull request is no longer among the open ones.

@@ -63,6 +63,7 @@ type Run struct {
 	Branch      string `json:"branch,omitempty"`       // of the head of a pull request, or a review branch
 	Base        string `json:"base,omitempty"`         // the commit that the head was merged with for it
 	Tree        string `json:"tree,omitempty"`         // what that merge gives: the files that the run takes
+	Review      bool   `json:"review,omitempty"`       // plans for people to look at: nothing of it is applied, and the branch is as it was
 
 	Status    Status       `json:"status"`
 	Held      string       `json:"held,omitempty"` // why the run as a whole waits for a person

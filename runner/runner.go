@@ -63,6 +63,7 @@ type repository struct {
 	scanner    *workspace.Scanner
 	wake       chan struct{} // asks the loop for a pass now; holds at most one wish
 	reviews    *reviewer     // nil where nothing is reviewed
+	undone     atomic.Bool   // what a pull request applied was never merged: the next pass plans it from the branch
 
 	pass sync.Mutex // held by the one pass of this repository that may run
 

@@ -20,7 +20,8 @@ func (a *app) syncCommand() *cobra.Command {
 		Long: `One pass of the pull loop: what the branches ask for is planned and applied, failed
 units are tried again, approved ones carried out. Pull requests and review branches
 are looked at once too, and their forge is told. Prints the runs it made, took
-further, or that still wait for a person.
+further, or that still wait for a person. Plans for review have no say in the exit
+code.
 
 Exit: 0 converged, 1 failed, 2 something waits for a person.`,
 		Example: `  mooring sync -c server.hcl
@@ -75,10 +76,14 @@ func (a *app) sync(ctx context.Context, repository string) error {
 	return verdict(runs)
 }
 
-// verdict is the exit code of runs: a failure outranks a wait.
+// verdict is the exit code of runs: a failure outranks a wait. Plans of pull requests
+// are for their authors: what does not work there is nothing of the branch's.
 func verdict(runs []runner.Run) error {
 	waits := false
 	for i := range runs {
+		if runs[i].Review {
+			continue
+		}
 		switch st := runs[i].Status; {
 		case st == runner.Failed, st == runner.Interrupted, runs[i].Error != "":
 			return &exitError{code: 1}

@@ -25,8 +25,13 @@ type desk struct {
 	api        *relay // between Mooring and Gitea's API
 }
 
-// atDesk has something done at a desk of its own. The repository's lines are added to its block.
-func (b *bench) atDesk(ctx context.Context, running *gitea.Running, workspaces int, module func(i, version int) string, do func(*desk), lines ...string) error {
+// atDesk has something done at a desk of its own, with a Gitea of its own. The lines are added to server.hcl.
+func (b *bench) atDesk(ctx context.Context, workspaces int, module func(i, version int) string, do func(*desk), lines ...string) error {
+	running, err := gitea.Run(ctx, "", gitea.Options{Log: os.Stderr})
+	if err != nil {
+		return err
+	}
+	defer running.Stop()
 	return b.attempt(ctx, func(s *stand) {
 		d := &desk{stand: s, workspaces: workspaces, module: module}
 		server := running.For(s)

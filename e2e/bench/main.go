@@ -66,7 +66,7 @@ func run(ctx context.Context) error {
 		return err
 	}
 	for _, m := range measurements {
-		if *only != "" && !slices.Contains(strings.Split(*only, ","), m.name) {
+		if *only != "" && !wanted(strings.Split(*only, ","), m.name) {
 			continue
 		}
 		if m.slow && !*large {
@@ -78,6 +78,12 @@ func run(ctx context.Context) error {
 		}
 	}
 	return b.print()
+}
+
+// wanted tells whether a measurement is named, by itself or with its like: reviews is reviews-1, reviews-20 and so on.
+func wanted(only []string, name string) bool {
+	like, _, _ := strings.Cut(name, "-")
+	return slices.Contains(only, name) || slices.Contains(only, like)
 }
 
 var measurements = []struct {
@@ -92,7 +98,11 @@ var measurements = []struct {
 	{name: "graph", measure: (*bench).graph},
 	{name: "server", measure: (*bench).server},
 	{name: "supervisor", measure: (*bench).supervisor},
-	{name: "reviews", measure: (*bench).reviews},
+	{name: "reviews-1", measure: (*bench).reviewOne},
+	{name: "reviews-20", measure: (*bench).reviewTwenty},
+	{name: "reviews-50", measure: (*bench).reviewFifty},
+	{name: "reviews-providers", measure: (*bench).reviewProviders},
+	{name: "reviews-text", measure: (*bench).longTexts},
 	{name: "kubernetes", measure: (*bench).kubernetes},
 	{name: "large", measure: (*bench).large, slow: true},
 	{name: "version", measure: (*bench).version},

@@ -3,54 +3,48 @@ package main
 import (
 	"context"
 	"fmt"
-	"os"
 	"slices"
 	"strings"
 	"time"
 
-	"github.com/mooring-iac/mooring/e2e/gitea"
 	"github.com/mooring-iac/mooring/internal/comment"
 )
 
-// reviews: what a person waits for the comment on a pull request. Measured is from the arrival of Gitea's webhook at
-// Mooring's door to Gitea's answer that the comment with the plans is posted, both seen by relays on loopback, with a
-// server that has applied the branch before. Beside it a person's own commands on the same head, in a fresh clone.
-func (b *bench) reviews(ctx context.Context) error {
-	running, err := gitea.Run(ctx, "", gitea.Options{Log: os.Stderr})
-	if err != nil {
-		return err
-	}
-	defer running.Stop()
-	one := func(d *desk) {
+// What a person waits for the comment on a pull request. Measured is from the arrival of Gitea's webhook at Mooring's door
+// to Gitea's answer that the comment with the plans is posted, both seen by relays on loopback, with a server that has
+// applied the branch before. Beside it a person's own commands on the same head, in a fresh clone.
+
+// reviewOne: what Mooring itself adds.
+func (b *bench) reviewOne(ctx context.Context) error {
+	return b.atDesk(ctx, 1, builtIn, func(d *desk) {
 		ours, theirs := d.rounds(max(b.rounds, 5))
 		over := median(ours) - median(theirs)
 		b.figures = append(b.figures, figure{name: "review of 1 workspace, over the bare commands", mooring: both(ours), bare: both(theirs), result: over.Seconds(), bar: 0.4, unit: "s"})
-	}
-	many := func(title string, bar float64, rounds int) func(*desk) {
-		return func(d *desk) {
-			ours, theirs := d.rounds(rounds)
-			b.figures = append(b.figures, figure{name: title, mooring: both(ours), bare: both(theirs), result: median(ours).Seconds() / median(theirs).Seconds(), bar: bar, unit: "×"})
-		}
-	}
-	if err := b.atDesk(ctx, running, 1, builtIn, one); err != nil {
-		return err
-	}
-	if err := b.atDesk(ctx, running, 20, builtIn, many("review of 20 workspaces", 1.3, max(b.rounds, 5))); err != nil {
-		return err
-	}
-	if err := b.atDesk(ctx, running, 50, builtIn, func(d *desk) {
-		many("review of 50 workspaces", 1.3, b.rounds)(d)
+	})
+}
+
+func (b *bench) reviewTwenty(ctx context.Context) error {
+	return b.atDesk(ctx, 20, builtIn, func(d *desk) { d.compare("review of 20 workspaces", 1.3) })
+}
+
+func (b *bench) reviewFifty(ctx context.Context) error {
+	return b.atDesk(ctx, 50, builtIn, func(d *desk) {
+		d.compare("review of 50 workspaces", 1.3)
 		d.secondPushes("a second push to 1 of 50, all of which the pull request touches", all(50))
 		d.secondPushes("a second push to the 1 of 50 that the pull request touches", []int{7})
-	}); err != nil {
-		return err
-	}
-	if err := b.withMirror(ctx, func(lines ...string) error {
-		return b.atDesk(ctx, running, 20, withProviders, many("review of 20 workspaces with providers null, random, local", 1.15, b.rounds), lines...)
-	}); err != nil {
-		return err
-	}
-	return b.longTexts()
+	})
+}
+
+func (b *bench) reviewProviders(ctx context.Context) error {
+	return b.withMirror(ctx, func(lines ...string) error {
+		return b.atDesk(ctx, 20, withProviders, func(d *desk) { d.compare("review of 20 workspaces with providers null, random, local", 1.15) }, lines...)
+	})
+}
+
+// compare measures pull requests that touch all workspaces beside the bare commands.
+func (d *desk) compare(title string, bar float64) {
+	ours, theirs := d.rounds(d.b.rounds)
+	d.b.figures = append(d.b.figures, figure{name: title, mooring: both(ours), bare: both(theirs), result: median(ours).Seconds() / median(theirs).Seconds(), bar: bar, unit: "×"})
 }
 
 func all(n int) []int {
@@ -78,7 +72,7 @@ func (d *desk) secondPushes(title string, touches []int) {
 }
 
 // longTexts: how long the making of a comment takes where Terraform has said very much.
-func (b *bench) longTexts() error {
+func (b *bench) longTexts(context.Context) error {
 	for _, units := range []int{1, 50} {
 		r := comment.Report{Marker: "m", Head: strings.Repeat("a", 40), Run: "r1"}
 		for i := range units {

@@ -117,8 +117,7 @@ func (d *Deliverer) send(ctx context.Context, it Item) error {
 		return nil // it was stopped, not refused
 	}
 	if d.unavailable(err) {
-		d.failures++
-		d.paused = d.now().Add(d.pause(err, d.failures))
+		d.paused = d.now().Add(d.pause(err))
 		d.failed(it, err, d.paused)
 		return d.Store.Update(func(tx *bbolt.Tx) error { return blame(tx, it, err.Error()) })
 	}

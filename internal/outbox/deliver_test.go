@@ -157,7 +157,7 @@ func TestQueueStandsStillWhileTheOtherSideIsAway(t *testing.T) {
 		t.Fatal(err)
 	}
 	n := len(sent)
-	if n < 3+9 || n > 3+20 || !slices.Equal(sent[n-3:], []string{"a", "b", "c"}) {
+	if n < 3+40 || n > 3+90 || !slices.Equal(sent[n-3:], []string{"a", "b", "c"}) {
 		t.Errorf("sent %v", sent)
 	}
 	for _, s := range sent[:n-3] {
