@@ -117,7 +117,6 @@ type pushes struct {
 	pulls   []*gitea.Pull
 	good    []string
 	done    [12]bool
-	merged  bool // the runs of the branch apply
 }
 
 func (p *pushes) at(moment int) {
