@@ -236,7 +236,7 @@ func TestAPullRequestIsAppliedBitByBit(t *testing.T) {
 		t.Error("it merged by itself")
 	}
 	f.says(f.author, pull, "mooring apply")
-	f.answered(pull, "not applied: what was planned is applied already")
+	f.answered(pull, "not applied: it was applied already, by r")
 	pull.Merge(f.author, "rebase")
 	f.sync()
 	f.held("")

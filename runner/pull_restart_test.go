@@ -223,8 +223,10 @@ func TestOnlyWhatWasApprovedIsEverRun(t *testing.T) {
 				if n != want {
 					t.Errorf("what was approved of %s was run %d times, want %d", unit, n, want)
 				}
-				if main := f.repo.Show(gitea.Branch, unit+"/main.tf"); mode == BeforeMerge && strings.Contains(main, "evil") {
-					t.Errorf("Mooring merged what nobody approved of %s", unit)
+				if state := opened[i].State(); mode == BeforeMerge && state.Merged {
+					if main := f.repo.Show(state.MergeCommit, unit+"/main.tf"); strings.Contains(main, "evil") {
+						t.Errorf("Mooring merged what nobody approved of %s", unit)
+					}
 				}
 			}
 		})
