@@ -39,6 +39,9 @@ func (w *workspaceRun) keep(ctx context.Context, p *terraform.Plan, now stateMem
 // Where the world has moved since, a new plan is made and waits.
 func (w *workspaceRun) applyApproved(ctx context.Context) (outcome, error) {
 	held := w.x.recall(w.t.unit.ID).Plan
+	if w.x.locked != "" && (held == nil || held.File == "" || held.Destroy != w.t.removal) {
+		return outcome{}, fmt.Errorf("the plan that was reviewed is gone: %w", terraform.ErrStalePlan)
+	}
 	if held == nil { // interrupted work: the person asked for a new plan
 		return w.plan(ctx)
 	}

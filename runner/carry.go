@@ -19,7 +19,7 @@ func (p *pass) carryOut(ctx context.Context) error {
 		return err
 	}
 	overtaken := map[string]bool{}
-	for _, id := range choose(p.graph, p.known, p.mode, p.moved, p.repo.cfg.Apply.applies(), p.changedSince(ctx)) {
+	for _, id := range choose(p.graph, p.settled(), p.mode, p.moved, p.repo.cfg.Apply.applies(), p.changedSince(ctx)) {
 		overtaken[id] = true
 	}
 	approved, err := p.approvals(overtaken)

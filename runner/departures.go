@@ -31,6 +31,9 @@ func (p *pass) departures(ctx context.Context, allowed bool) (departures, error)
 	var d departures
 	var before []workspace.Known
 	for _, m := range p.known {
+		if p.lent[m.ID] {
+			continue // the branch may yet get it
+		}
 		before = append(before, workspace.Known{ID: m.ID, Kind: workspace.Kind(m.Kind), Dir: m.Dir, Workspace: m.Workspace, Path: m.Path, StateIdentity: m.Place})
 	}
 	left := workspace.Departed(before, p.graph)
@@ -105,7 +108,7 @@ func (p *pass) departures(ctx context.Context, allowed bool) (departures, error)
 // had. Moved ones stay, and what left long ago does not leave again.
 func leavingNow(known map[string]*memory, left workspace.Departures) (leaving, here int) {
 	for _, m := range known {
-		if m.Departed == nil {
+		if m.Departed == nil { // what is lent counts as staying
 			here++
 		}
 	}

@@ -1,6 +1,7 @@
 package runner
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -137,6 +138,14 @@ func (x *execution) putBack(ctx context.Context, ended map[string]Status) error 
 				continue
 			}
 			u, m := x.run.Unit(id), x.memory(id)
+			if x.locked != "" { // the pull request's own plan says what is left
+				u.Status, u.Reason = Superseded, cmp.Or(cancelledBy(ctx), "Mooring was stopped")+" before it began: what is left is planned again"
+				dropPlan(tx, m)
+				if err := errors.Join(putResult(tx, x.run.ID, *u), putMemory(tx, m)); err != nil {
+					return err
+				}
+				continue
+			}
 			u.Status = t.was
 			if by := cancelledBy(ctx); by != "" {
 				u.Status, u.Reason = Discarded, by+" before it began"
@@ -246,10 +255,10 @@ func (x *execution) standing(id string) Status {
 func (x *execution) begin(t task, now time.Time) error {
 	id := t.unit.ID
 	x.mu.Lock()
+	defer x.mu.Unlock()
 	u := x.run.Unit(id)
 	u.Status, u.Started, u.Reason, u.Error = Running, &now, "", ""
 	result := *u
-	x.mu.Unlock()
 	return x.r.journal.update(func(tx *bbolt.Tx) error {
 		err := locks.Acquire(tx, x.r.lockKey(x.repo, t.unit), locks.Holder{
 			Unit: id, Repository: x.run.Repository, Run: x.holder(),
@@ -259,10 +268,29 @@ func (x *execution) begin(t task, now time.Time) error {
 			return err
 		}
 		if err != nil {
-			x.look(id)
+			if x.looked == nil {
+				x.looked = map[string]bool{}
+			}
+			x.looked[id] = true
+		} else if err := x.refresh(tx, t); err != nil {
+			return err
 		}
 		return putResult(tx, x.run.ID, result)
 	})
+}
+
+// refresh reads what is known of a unit again, now that it is locked: where pull
+// requests are applied before they are merged, one of them may have applied it since
+// the pass began.
+func (x *execution) refresh(tx *bbolt.Tx, t task) error {
+	if x.repo.cfg.Apply != BeforeMerge || x.locked != "" || tx.Bucket(unitsBucket).Get(unitKey(x.run.Repository, t.unit.ID)) == nil {
+		return nil
+	}
+	m, err := getMemory(tx, x.run.Repository, t.unit.ID)
+	if err == nil {
+		x.known[t.unit.ID] = m
+	}
+	return err
 }
 
 // holder is who holds the locks of the units that are under way.
@@ -280,15 +308,6 @@ func (x *execution) mayLookOnly(err error) bool {
 	return errors.As(err, &held) && isPull(held.Holder.Run) && !x.applies
 }
 
-func (x *execution) look(id string) {
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	if x.looked == nil {
-		x.looked = map[string]bool{}
-	}
-	x.looked[id] = true
-}
-
 // commit is the one whose files are taken.
 func (x *execution) commit() string {
 	return x.run.files()
@@ -302,13 +321,19 @@ func (x *execution) record(t task, o outcome, started time.Time, locked bool) er
 
 	x.mu.Lock()
 	defer x.mu.Unlock()
+	look := x.looked[id]
 	m := x.memory(id)
-	m.Intent = nil
-	m.took(x.run, &o, t.from)
+	if !look {
+		m.Intent = nil
+		m.took(x.run, &o, t.from)
+	}
 	// Who approved is in the earlier notes, and stays for good.
 	o.Notes = withNotes(x.run.Unit(id).Notes, o.Notes...)
 	*x.run.Unit(id) = o.UnitResult
 	err := x.r.journal.update(func(tx *bbolt.Tx) error {
+		if look {
+			return putResult(tx, x.run.ID, o.UnitResult)
+		}
 		if locked && x.locked == "" {
 			// A person may have broken the lock meanwhile: that is no failure of the unit.
 			if err := locks.Release(tx, x.r.lockKey(x.repo, t.unit), x.run.ID); err != nil && !errors.Is(err, locks.ErrNotHeld) {
@@ -316,7 +341,6 @@ func (x *execution) record(t task, o outcome, started time.Time, locked bool) er
 			}
 		}
 		switch {
-		case x.looked[id]:
 		case o.gone:
 			if err := forget(tx, x.run.Repository, id); err != nil {
 				return err
@@ -329,7 +353,7 @@ func (x *execution) record(t task, o outcome, started time.Time, locked bool) er
 		}
 		return putResult(tx, x.run.ID, o.UnitResult)
 	})
-	if o.gone && !x.looked[id] && o.Kind == KindWorkspace {
+	if o.gone && !look && o.Kind == KindWorkspace {
 		// Warm directories of a unit that is no more; what stays is only in the way.
 		if err := x.r.home.Forget(x.run.Repository, workspaceKey(t.unit)); err != nil {
 			x.r.opts.Log.Warn("cannot clear away after a unit that is gone", "unit", id, "error", err)

@@ -277,6 +277,7 @@ func (r *Runner) Unlock(repository, unit, by string) (locks.Lock, error) {
 	})
 	if err == nil {
 		r.opts.Log.Warn("a person broke a lock", "unit", broken.Unit, "repository", broken.Repository, "run", broken.Run, "by", by)
+		r.Hint(broken.Repository, false)
 	}
 	return broken, err
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"runtime/debug"
 	"slices"
 	"strings"
@@ -28,6 +29,7 @@ type pass struct {
 	graph *workspace.Graph
 	made  []string        // runs made or taken further
 	done  map[string]bool // units that this pass took further already
+	lent  map[string]bool // units that a pull request has applied and keeps until it is merged or closed
 
 	hits map[string]map[string]bool // by parent and commit: the units that differ
 }
@@ -80,6 +82,9 @@ func (r *Runner) take(ctx context.Context, repo *repository, m mode) ([]string, 
 	err = p.run(ctx)
 	if err != nil && m == retried {
 		repo.undone.Store(true) // what was to be tried again still is
+	}
+	if len(p.made) > 0 && repo.cfg.Apply == BeforeMerge {
+		repo.reviews.hint() // whoever waited for a lock of it
 	}
 	// What a first fetch and a large graph took is not needed while nothing happens.
 	repo.mirror.DropCaches()
@@ -138,7 +143,9 @@ func (p *pass) run(ctx context.Context) error {
 // remember loads what is known of the repository's units.
 func (p *pass) remember() error {
 	return p.r.journal.view(func(tx *bbolt.Tx) (err error) {
-		p.known, err = memories(tx, p.repo.cfg.Name)
+		if p.known, err = memories(tx, p.repo.cfg.Name); err == nil {
+			p.lent, err = p.r.lent(tx, p.repo, p.known)
+		}
 		return err
 	})
 }
@@ -146,8 +153,8 @@ func (p *pass) remember() error {
 // reconcile makes the run of the head, where there is something to do, and
 // records that the head has been taken.
 func (p *pass) reconcile(ctx context.Context, gone departures) error {
-	ids := choose(p.graph, p.known, p.mode, p.moved, p.repo.cfg.Apply.applies(), p.changedSince(ctx))
-	ids = slices.DeleteFunc(ids, func(id string) bool { return p.done[id] })
+	ids := choose(p.graph, p.settled(), p.mode, p.moved, p.repo.cfg.Apply.applies(), p.changedSince(ctx))
+	ids = slices.DeleteFunc(ids, func(id string) bool { return p.done[id] || p.lent[id] })
 	release, err := p.preflight(ctx, ids)
 	defer release()
 	if err != nil {
@@ -167,6 +174,23 @@ func (p *pass) reconcile(ctx context.Context, gone departures) error {
 		return nil // what was not begun is taken by the next pass
 	}
 	return p.finish()
+}
+
+// settled is what is known, with the units that a pull request has applied standing as
+// the branch has them: the branch has no news of those.
+func (p *pass) settled() map[string]*memory {
+	if len(p.lent) == 0 {
+		return p.known
+	}
+	known := maps.Clone(p.known)
+	for id := range p.lent {
+		if m := known[id]; m != nil {
+			stands := *m
+			stands.Converged, stands.Taken = p.head, nil
+			known[id] = &stands
+		}
+	}
+	return known
 }
 
 // finish records that the head was taken whole.
@@ -307,7 +331,10 @@ func (p *pass) newRun(ctx context.Context, ids []string, removals []removal, gon
 			return err
 		}
 		waiting := make([]*memory, 0, len(tasks))
-		for id := range tasks {
+		for id, t := range tasks {
+			if err := x.refresh(tx, t); err != nil {
+				return err
+			}
 			waiting = append(waiting, p.known[id])
 		}
 		if err := p.r.supersede(tx, waiting, run.ID); err != nil {

@@ -39,16 +39,16 @@ type pull struct {
 	Plan    *pullPlan `json:"plan,omitempty"`    // the last plan of it
 	Waits   []waitFor `json:"waits,omitempty"`   // before a merge: whose locks it stands behind
 	Queued  uint64    `json:"queued,omitempty"`  // its place among those that stand behind somebody, 0 is none
+	Wants   []string  `json:"wants,omitempty"`   // the units that it stands there for, free ones too
 	Reviews []review  `json:"reviews,omitempty"` // who said yes to which plan
 
 	Applied string `json:"applied,omitempty"` // the run that applies, or applied, what was reviewed
 	Before  string `json:"before,omitempty"`  // an earlier apply, after which what is left was planned again
-	Merging string `json:"merging,omitempty"` // the head that is to be merged once it is applied whole
 	// Took has, by unit, the run that took what this brought to the branch.
 	Took    map[string]string `json:"took,omitempty"`
-	Differs []string          `json:"differs,omitempty"` // units whose plan after the merge is not the reviewed one
 	Ahead   []string          `json:"ahead,omitempty"`   // the runs that applied it before its merge
 	Settled string            `json:"settled,omitempty"` // before a merge: the apply of which it is known what follows from it
+	Trees   []string          `json:"trees,omitempty"`   // before a merge: the files that it was applied with, every time
 
 	Report int64  `json:"report,omitempty"` // the comment that Mooring keeps up to date
 	Posted string `json:"posted,omitempty"` // digest of what it says
@@ -110,6 +110,13 @@ func (p *pull) number() int {
 
 // planned tells that the last plan is of this head and has ended.
 func (p *pull) planned() bool { return p.Plan != nil && p.Plan.Done && p.Plan.Head == p.Seen.Head }
+
+// apart lets a new plan stand for itself: what was applied came before it.
+func (p *pull) apart() {
+	if p.Applied != "" {
+		p.Before, p.Applied, p.Settled = p.Applied, "", ""
+	}
+}
 
 func pullID(number int) string { return "#" + strconv.Itoa(number) }
 

@@ -6,11 +6,14 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"go.etcd.io/bbolt"
 
 	"github.com/mooring-iac/mooring/internal/comment"
 	"github.com/mooring-iac/mooring/internal/forge"
+	"github.com/mooring-iac/mooring/locks"
+	"github.com/mooring-iac/mooring/workspace"
 )
 
 // applyAsked applies what was reviewed of a pull request, before its merge.
@@ -40,6 +43,9 @@ func (v *reviewer) applyAsked(ctx context.Context, id string, c forge.Comment, u
 		if now.Plan == nil || now.Plan.Run != p.Plan.Run || now.Seen.Head != p.Plan.Head || now.Ended {
 			return v.answer(tx, now, c, "not applied: it moved while it was looked at")
 		}
+		if why, err := v.holdsAll(tx, now, graph, before); err != nil || why != "" {
+			return errors.Join(err, v.answer(tx, now, c, "not applied: "+why))
+		}
 		apply := &pullApply{v: v, tx: tx, p: now, by: c.By, units: units}
 		if x, err = apply.begin(graph, before.Unit); err != nil {
 			return err
@@ -55,13 +61,55 @@ func (v *reviewer) applyAsked(ctx context.Context, id string, c forge.Comment, u
 	return nil
 }
 
+// askAgain asks for a pull request until the forge knows whether it could merge it, for
+// a few seconds: after a push it has to find out.
+func (v *reviewer) askAgain(ctx context.Context, number int) (now forge.PullRequest, err error) {
+	for range 10 {
+		now, err = v.forge.PullRequest(ctx, number)
+		if err != nil || now.Mergeable != forge.Unknown || !slices.Contains(v.cfg.Require, RequireMergeable) {
+			return now, err
+		}
+		select {
+		case <-ctx.Done():
+			return now, context.Cause(ctx)
+		case <-time.After(300 * time.Millisecond):
+		}
+	}
+	return now, nil
+}
+
+// holdsAll says which lock of what it is about to apply a pull request does not have.
+func (v *reviewer) holdsAll(tx *bbolt.Tx, p *pull, graph, before *workspace.Graph) (string, error) {
+	run, err := getRun(tx, p.Plan.Run)
+	if err != nil {
+		return "", err
+	}
+	for _, u := range run.Units {
+		unit := graph.Unit(u.ID)
+		if u.Removal {
+			unit = before.Unit(u.ID)
+		}
+		if unit == nil {
+			return "", fmt.Errorf("%s is not in what was planned", u.ID)
+		}
+		if h, held, err := locks.Get(tx, v.r.lockKey(v.repo, unit)); err != nil {
+			return "", err
+		} else if !held || h.Run != p.ID || h.Repository != p.Repository {
+			return fmt.Sprintf("it has no lock of %s any more: `mooring plan` takes it again", u.ID), nil
+		}
+	}
+	return "", nil
+}
+
 // mayApply says why a pull request may not be applied now, or "". Everything that can
 // have moved is asked for now.
 func (v *reviewer) mayApply(ctx context.Context, p *pull, units []string) (string, error) {
 	switch {
 	case !v.beforeMerge():
 		return "this repository applies after the merge", nil
-	case v.under(p.ID) != nil && v.under(p.ID).apply:
+	case len(p.Waits) > 0:
+		return "it waits for " + standsBehind(p), nil
+	case v.midApply(p):
 		return "it is being applied", nil
 	case v.under(p.ID) != nil || p.Again != "":
 		return "a new plan is under way: look at it first", nil
@@ -76,12 +124,9 @@ func (v *reviewer) mayApply(ctx context.Context, p *pull, units []string) (strin
 		return "its plan has yet to be shown here: look at it first", nil
 	}
 	if p.Applied != "" {
-		if run, err := v.r.Show(p.Applied); err == nil && run.Finished == nil {
-			return "it is being applied", nil
-		}
 		return "it was applied already, by " + p.Applied, nil
 	}
-	now, err := v.forge.PullRequest(ctx, p.number())
+	now, err := v.askAgain(ctx, p.number())
 	if err != nil {
 		return "", err
 	}
@@ -98,8 +143,8 @@ func (v *reviewer) mayApply(ctx context.Context, p *pull, units []string) (strin
 	if refs.Head.Commit != p.Plan.Base && v.touched(p, refs.Head.Commit) {
 		return "the branch has moved in what this plan is about: a new plan is made", nil
 	}
-	if why := v.missingUnits(p, units); why != "" {
-		return why, nil
+	if why, err := v.missingUnits(ctx, p, units); why != "" || err != nil {
+		return why, err
 	}
 	for _, r := range v.cfg.Require {
 		if why, err := v.requirement(ctx, r, p, now, refs.Head.Commit); why != "" || err != nil {
@@ -109,22 +154,51 @@ func (v *reviewer) mayApply(ctx context.Context, p *pull, units []string) (strin
 	return "", nil
 }
 
-func (v *reviewer) missingUnits(p *pull, units []string) string {
+// missingUnits says why the units that a person named, or all where none is named,
+// cannot be applied.
+func (v *reviewer) missingUnits(ctx context.Context, p *pull, units []string) (string, error) {
 	run, err := v.r.Show(p.Plan.Run)
 	if err != nil {
-		return "its plan is gone: `mooring plan` makes a new one"
+		return "its plan is gone: `mooring plan` makes a new one", nil
 	}
 	for _, id := range units {
 		if u := run.Unit(id); u == nil {
-			return fmt.Sprintf("the plan has no unit %q", id)
+			return fmt.Sprintf("the plan has no unit %q", id), nil
 		} else if u.Status != Planned {
-			return fmt.Sprintf("%s is %s: there is nothing to apply", id, u.Status)
+			return fmt.Sprintf("%s is %s: there is nothing to apply", id, u.Status), nil
 		}
 	}
 	if !slices.ContainsFunc(run.Units, func(u UnitResult) bool { return u.Status == Planned }) {
-		return "the plan has nothing to apply"
+		return "the plan has nothing to apply", nil
 	}
-	return ""
+	if len(units) == 0 {
+		return "", nil
+	}
+	graph, err := v.repo.scanWith(ctx, p.Plan.Commit, p.Plan.Base)
+	if err != nil {
+		return "", err
+	}
+	for _, s := range graphSteps(graph, planned(run)) {
+		if !slices.Contains(units, s.id) {
+			continue
+		}
+		for _, up := range s.after {
+			if !slices.Contains(units, up) {
+				return fmt.Sprintf("%s comes after %s: apply that too, or first", s.id, up), nil
+			}
+		}
+	}
+	return "", nil
+}
+
+// planned are the units of a run that have something to apply, but for those that go.
+func planned(run Run) (ids []string) {
+	for _, u := range run.Units {
+		if u.Status == Planned && !u.Removal {
+			ids = append(ids, u.ID)
+		}
+	}
+	return ids
 }
 
 func (v *reviewer) requirement(ctx context.Context, r Requirement, p *pull, now forge.PullRequest, base string) (string, error) {
@@ -133,10 +207,13 @@ func (v *reviewer) requirement(ctx context.Context, r Requirement, p *pull, now 
 		_, why, err := v.agreed(ctx, p)
 		return why, err
 	case RequireMergeable:
-		if now.Mergeable != forge.Yes {
+		switch now.Mergeable {
+		case forge.Yes:
+			return "", nil
+		case forge.No:
 			return "the forge would not merge it now", nil
 		}
-		return "", nil
+		return "the forge does not say yet whether it could be merged: ask again in a moment", nil
 	case RequireUpToDate:
 		has, err := v.repo.mirror.IsAncestor(base, p.Plan.Head)
 		if err == nil && !has {

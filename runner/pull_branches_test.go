@@ -84,7 +84,7 @@ func TestALongPlanIsCutInTheCommentAndWholeOnDisk(t *testing.T) {
 	f.expect("app applied")
 	pull := f.propose("many", map[string]string{"app/many.tf": many.String()})
 	f.sync()
-	report, run := f.said(pull), f.planOf(pull.Number)
+	report, run := f.said(pull), f.planOf(pull)
 	if limit := f.r.repos[0].reviews.forge.MaxComment(); len(report) > limit {
 		t.Errorf("the comment has %d bytes, and the forge takes %d", len(report), limit)
 	}

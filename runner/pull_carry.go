@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"go.etcd.io/bbolt"
 
@@ -34,7 +35,7 @@ func (a *pullApply) begin(graph *workspace.Graph, before func(id string) *worksp
 	x := &execution{r: r, repo: repo, run: run, graph: graph, tasks: map[string]task{}, known: known, locked: a.p.ID, applies: true}
 	for _, u := range shown.Units {
 		k := kept[u.ID]
-		if u.Status != Planned || k == nil || u.Kind == KindWorkspace && k.File == "" || len(a.units) > 0 && !contains(a.units, u.ID) {
+		if u.Status != Planned || k == nil || u.Kind == KindWorkspace && k.File == "" || len(a.units) > 0 && !slices.Contains(a.units, u.ID) {
 			continue
 		}
 		t := task{unit: graph.Unit(u.ID), approved: true, removal: u.Removal, brought: a.p.ID, reviewed: k, agreed: true}
@@ -51,21 +52,22 @@ func (a *pullApply) begin(graph *workspace.Graph, before func(id string) *worksp
 	if err := createRun(a.tx, run); err != nil {
 		return nil, err
 	}
+	if tree := run.files(); !slices.Contains(a.p.Trees, tree) {
+		a.p.Trees = append(a.p.Trees, tree)
+	}
+	waited := make([]*memory, 0, len(x.tasks))
+	for id := range x.tasks {
+		waited = append(waited, x.known[id])
+	}
+	if err := r.supersede(a.tx, waited, run.ID); err != nil {
+		return nil, err
+	}
 	for id, t := range x.tasks {
 		if err := x.promote(a.tx, id, t); err != nil {
 			return nil, err
 		}
 	}
 	return x, nil
-}
-
-func contains(all []string, one string) bool {
-	for _, s := range all {
-		if s == one {
-			return true
-		}
-	}
-	return false
 }
 
 // promote makes a plan that was reviewed the one that waits for the unit's apply: from
@@ -100,16 +102,33 @@ func (v *reviewer) carry(ctx context.Context, id string, x *execution) {
 	v.mu.Unlock()
 	v.wg.Go(func() {
 		defer close(mine.done)
+		defer v.hint()
 		defer v.ended(id, mine)
 		if err := x.execute(ctx); err != nil {
+			if errors.Is(err, errHandedOver) {
+				return
+			}
 			v.r.opts.Log.Error("an apply before the merge is not recorded", "repository", v.repo.cfg.Name, "pull_request", id, "run", x.run.ID, "error", err)
 			return
 		}
 		if err := v.applied(id, x.run); err != nil {
 			v.r.opts.Log.Error("what an apply before the merge came to cannot be told", "repository", v.repo.cfg.Name, "pull_request", id, "run", x.run.ID, "error", err)
 		}
-		v.hint()
 	})
+}
+
+// midApply tells that a pull request is being applied before its merge, here or by the
+// supervisors that an earlier Mooring left.
+func (v *reviewer) midApply(p *pull) bool {
+	if v.applying(p.ID) {
+		return true
+	}
+	going := false
+	err := v.r.journal.view(func(tx *bbolt.Tx) error {
+		going = v.beforeMerge() && beingApplied(tx, p)
+		return nil
+	})
+	return err == nil && going
 }
 
 // ended takes what is over out of what is under way.
@@ -121,8 +140,8 @@ func (v *reviewer) ended(id string, mine *planning) {
 	}
 }
 
-// applied says what an apply came to, has what was deferred planned now, and asks for
-// the merge where everything is done.
+// applied acts on the end of an apply, once: it has what is left planned now, and asks
+// for the merge where nothing is.
 func (v *reviewer) applied(id string, run *Run) error {
 	defer v.tell()
 	return v.r.changePull(v.repo.cfg.Name, id, func(tx *bbolt.Tx, p *pull) error {
@@ -131,58 +150,54 @@ func (v *reviewer) applied(id string, run *Run) error {
 		}
 		p.Settled = run.ID
 		shown, err := getRun(tx, runOf(p))
+		if errors.Is(err, ErrNoRun) {
+			return v.announce(tx, p) // collected long since
+		}
 		if err != nil {
 			return err
 		}
-		whole, waiting := true, false
+		whole := true
 		for _, u := range shown.Units {
 			now := u.Status
 			if a := run.Unit(u.ID); a != nil {
 				now = a.Status
 			}
 			whole = whole && (now == Applied || now == Unchanged)
-			waiting = waiting || now == Deferred || now == Planned
 		}
 		switch {
-		case whole && v.cfg.Merge != "" && !p.Ended:
+		case p.Ended:
+		case !whole && run.Status == Applied:
+			p.Again = "what it waited for is applied"
+		case !whole:
+			// A failed apply leaves a plan that is no longer true: a new one shows what is left.
+			p.Again = "the apply came to " + string(run.Status)
+		case v.cfg.Merge != "":
 			m := forge.MergeRequest{Number: p.number(), Head: p.Plan.Head, Method: v.cfg.Merge}
 			if err := v.r.put(tx, p.Repository, "merge "+p.ID, note{Pull: p.ID, Merge: &m}); err != nil {
 				return err
 			}
-		case waiting && run.Status == Applied && !p.Ended:
-			p.Again = "what it waited for is applied"
-		case !whole && !p.Ended:
-			// A failed apply leaves a plan that is no longer true: a new one shows what is left.
-			p.Again = "the apply came to " + string(run.Status)
-		}
-		if p.Again != "" {
-			p.Applied, p.Before = "", run.ID
 		}
 		return v.announce(tx, p)
 	})
 }
 
-// settleApply does what follows from an apply that a Mooring before this one began, and
-// whose end it did not live to see.
-func (v *reviewer) settleApply(p *pull) error {
-	if p.Applied == "" || p.Applied == p.Settled || !v.beforeMerge() {
-		return nil
+// unsettledApplies does what follows from the ends of applies that a Mooring before this one
+// began, and did not live to see.
+func (v *reviewer) unsettledApplies(known []*pull) (failed error) {
+	for _, p := range known {
+		if !v.beforeMerge() || p.Ended || p.Applied == "" || p.Settled == p.Applied || v.midApply(p) {
+			continue
+		}
+		run, err := v.r.Show(p.Applied)
+		if errors.Is(err, ErrNoRun) {
+			continue
+		}
+		if err == nil {
+			err = v.applied(p.ID, &run)
+		}
+		failed = errors.Join(failed, err)
 	}
-	run, err := v.r.Show(p.Applied)
-	if errors.Is(err, ErrNoRun) || err == nil && run.Finished == nil {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	if err := v.applied(p.ID, &run); err != nil {
-		return err
-	}
-	now, err := v.r.pull(p.Repository, p.ID)
-	if err == nil {
-		*p = *now
-	}
-	return err
+	return failed
 }
 
 // abandon lets the branch have its say again about units that a pull request applied
@@ -212,4 +227,15 @@ func (r *Runner) abandon(tx *bbolt.Tx, p *pull) (some bool, err error) {
 		}
 	}
 	return some, nil
+}
+
+// takenBy tells that a pull request was the last to apply a unit, or to try.
+func (m *memory) takenBy(p *pull) bool { return slices.Contains(p.Trees, m.commit()) }
+
+// commit is the one that the unit was last taken at.
+func (m *memory) commit() string {
+	if m.Taken != nil {
+		return m.Taken.Commit
+	}
+	return m.Converged
 }

@@ -70,13 +70,13 @@ func (f *reviewFixture) said(pull *gitea.Pull) string {
 }
 
 // planOf is the run of the last plan of a pull request.
-func (f *reviewFixture) planOf(number int) Run {
+func (f *reviewFixture) planOf(pull *gitea.Pull) Run {
 	f.t.Helper()
-	p, err := f.r.pull("infra", pullID(number))
-	if err != nil || p.Plan == nil {
-		f.t.Fatalf("#%d has no plan: %v", number, err)
+	p, err := f.r.pull("infra", pullID(pull.Number))
+	if err != nil {
+		f.t.Fatal(err)
 	}
-	run, err := f.r.Show(p.Plan.Run)
+	run, err := f.r.Show(runOf(p))
 	if err != nil {
 		f.t.Fatal(err)
 	}

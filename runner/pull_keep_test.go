@@ -19,14 +19,14 @@ func TestAPushPlansOnlyWhatItTouches(t *testing.T) {
 	f.expect("alone applied, net applied, reader applied")
 	pull := f.propose("topic", map[string]string{"alone/main.tf": foretelling(`"alone in it"`), "net/main.tf": foretelling(`"net in it"`)})
 	f.sync()
-	first := f.planOf(pull.Number)
+	first := f.planOf(pull)
 	if got := summary([]Run{first}); got != "alone planned, net planned, reader planned" {
 		t.Fatalf("the first plan: %s", got)
 	}
 
 	f.repo.Push(f.author, "topic", "Other words", map[string]string{"net/main.tf": foretelling(`"net once more"`)})
 	f.sync()
-	second := f.planOf(pull.Number)
+	second := f.planOf(pull)
 	if got := plannedSince(first, second); got != "net reader" {
 		t.Errorf("a push to net planned %s again", got)
 	}
@@ -40,7 +40,7 @@ func TestAPushPlansOnlyWhatItTouches(t *testing.T) {
 	// What is planned for reader depends on what net will be, which only a plan of net says.
 	f.repo.Push(f.author, "topic", "The reader", map[string]string{"reader/main.tf": "variable \"x\" {}\n" + foretelling(`"two ${var.x}"`)})
 	f.sync()
-	third := f.planOf(pull.Number)
+	third := f.planOf(pull)
 	if got := plannedSince(second, third); got != "net reader" {
 		t.Errorf("a push to reader planned %s again", got)
 	}
@@ -48,7 +48,7 @@ func TestAPushPlansOnlyWhatItTouches(t *testing.T) {
 	// A person who asks for one unit gets the words of the others too.
 	pull.Comment(f.author, "mooring plan reader")
 	f.sync()
-	asked := f.planOf(pull.Number)
+	asked := f.planOf(pull)
 	if got := plannedSince(third, asked); got != "net reader" {
 		t.Errorf("a wish for reader planned %s again", got)
 	}

@@ -97,7 +97,12 @@ func (v *reviewer) obey(ctx context.Context, id string, c forge.Comment, cmd com
 			return v.heard(id, c, a.say("it is being applied: `mooring cancel` first"))
 		}
 		v.stop(id, "an unlock by "+c.By.Login)
-		return v.heard(id, c, a.do(func(tx *bbolt.Tx, p *pull) string { return v.unlockPull(tx, p, c.By) }))
+		return v.heard(id, c, func(tx *bbolt.Tx, p *pull) error {
+			if beingApplied(tx, p) {
+				return v.answer(tx, p, c, "it is being applied: `mooring cancel` first")
+			}
+			return v.unlockPull(tx, p, c.By.Login)
+		})
 	}
 	return v.heard(id, c, a.say("this version does not know `mooring "+string(cmd.Verb)+"`"))
 }

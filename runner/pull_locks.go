@@ -1,14 +1,16 @@
 package runner
 
 import (
+	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"go.etcd.io/bbolt"
 
-	"github.com/mooring-iac/mooring/internal/forge"
 	"github.com/mooring-iac/mooring/locks"
 )
 
@@ -29,64 +31,156 @@ func isPull(holder string) bool {
 // takeLocks takes the locks of all units that a pull request changes, where it is
 // applied before the merge: all of them, or none. Who stands behind somebody waits in
 // the order in which they came, and is told for whom.
-func (v *reviewer) takeLocks(p *pull, x *reviewRun) (waits []waitFor, err error) {
+func (v *reviewer) takeLocks(ctx context.Context, p *pull, x *reviewRun, mine *planning) (waits []waitFor, err error) {
+	defer mine.claimed()
 	if !v.beforeMerge() || p.number() == 0 {
 		return nil, nil
 	}
+	if mine.turn != nil {
+		select {
+		case <-mine.turn:
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		}
+	}
 	x.locked = p.ID
-	keys := map[string]locks.Key{}
+	var wants []want
 	for _, u := range x.run.Units {
 		unit := x.graph.Unit(u.ID)
 		if t, ok := x.tasks[u.ID]; ok {
 			unit = t.unit
 		}
-		keys[u.ID] = v.r.lockKey(v.repo, unit)
+		wants = append(wants, want{u.ID, v.r.lockKey(v.repo, unit)})
 	}
 	err = v.r.changePull(p.Repository, p.ID, func(tx *bbolt.Tx, p *pull) error {
-		waits = nil
 		if p.Ended || p.Seen.Head != x.plan.Head {
 			waits = []waitFor{{By: "the next look"}}
 			return nil
 		}
-		mine := map[string]bool{} // what it holds it keeps, whoever waits for it
-		for _, u := range x.run.Units {
-			holder, held, err := locks.Get(tx, keys[u.ID])
-			if err != nil {
-				return err
-			}
-			mine[u.ID] = held && holder.Run == p.ID && holder.Repository == p.Repository
-		}
-		if err := releasePull(tx, p); err != nil {
+		said := p.Waits
+		if waits, err = claim(tx, p, wants, v.r.opts.Now()); err != nil || len(waits) == 0 {
 			return err
 		}
-		ahead, err := wantedBefore(tx, p)
-		if err != nil {
+		if slices.Equal(said, waits) && p.Plan != nil && p.Plan.Head == x.plan.Head && p.Plan.Base == x.plan.Base {
+			return nil // said already
+		}
+		if err := v.replacePlan(tx, p, &pullPlan{Head: x.plan.Head, Base: x.plan.Base}, "it waits for "+standsBehind(p)); err != nil {
 			return err
 		}
-		for _, u := range x.run.Units {
-			if by := ahead[u.ID]; by != "" && !mine[u.ID] {
-				waits = append(waits, waitFor{u.ID, by})
-				continue
-			}
-			if holder, held, err := locks.Get(tx, keys[u.ID]); err != nil {
-				return err
-			} else if held {
-				waits = append(waits, waitFor{u.ID, holder.Run})
-			}
-		}
-		if len(waits) > 0 {
-			return v.standBehind(tx, p, x, waits)
-		}
-		p.Waits, p.Queued = nil, 0
-		for _, u := range x.run.Units {
-			h := locks.Holder{Unit: u.ID, Repository: p.Repository, Run: p.ID, Reason: fmt.Sprintf("%s by %s", p.Seen.Title, p.Seen.Author.Login), Since: v.r.opts.Now()}
-			if err := locks.Acquire(tx, keys[u.ID], h); err != nil {
-				return err
-			}
-		}
-		return nil
+		return v.announce(tx, p)
 	})
 	return waits, err
+}
+
+// want is a unit that a pull request needs, and the lock that guards it.
+type want struct {
+	unit string
+	key  locks.Key
+}
+
+// claim gives a pull request all the locks that it wants and no others, or none: then
+// it stands in the queue, and is told behind whom. What it has it need not queue for;
+// what somebody further ahead in the queue wants is theirs first. One that has applied
+// something keeps the locks that it has while it waits, so that nobody plans what is
+// half done; but never for somebody who waits too, or two could wait for each other.
+// The caller stores the pull request.
+func claim(tx *bbolt.Tx, p *pull, wants []want, now time.Time) ([]waitFor, error) {
+	held, err := locks.List(tx)
+	if err != nil {
+		return nil, err
+	}
+	holders := map[locks.Key]locks.Holder{}
+	for _, l := range held {
+		holders[l.Key] = l.Holder
+	}
+	all, err := pulls(tx, p.Repository)
+	if err != nil {
+		return nil, err
+	}
+	ahead, inLine := wantedBefore(all, p)
+	var waits []waitFor
+	keeps := len(p.Trees) > 0
+	units := make([]string, 0, len(wants))
+	for _, w := range wants {
+		units = append(units, w.unit)
+		by := ahead[w.unit]
+		if h, ok := holders[w.key]; ok {
+			if by = h.Run; h.Repository != p.Repository {
+				by = h.Repository + " " + h.Run
+			} else if by == p.ID {
+				continue
+			}
+		}
+		if by != "" {
+			waits = append(waits, waitFor{w.unit, by})
+			keeps = keeps && !inLine[by]
+		}
+	}
+	if len(waits) > 0 {
+		if p.Waits, p.Wants = waits, units; p.Queued == 0 {
+			if p.Queued, err = tx.Bucket(pullsBucket).NextSequence(); err != nil {
+				return nil, err
+			}
+		}
+		if keeps {
+			return waits, nil
+		}
+		return waits, releasePull(tx, p)
+	}
+	p.leaveQueue()
+	if err := releasePull(tx, p); err != nil {
+		return nil, err
+	}
+	for _, w := range wants {
+		h := locks.Holder{Unit: w.unit, Repository: p.Repository, Run: p.ID, Reason: fmt.Sprintf("%s by %s", p.Seen.Title, p.Seen.Author.Login), Since: now}
+		if mine, ok := holders[w.key]; ok {
+			h.Since = mine.Since
+		}
+		if err := locks.Acquire(tx, w.key, h); err != nil {
+			return nil, err
+		}
+	}
+	return nil, nil
+}
+
+// wantedBefore are the units that pull requests further ahead in the queue wait for,
+// and all that stand in it.
+func wantedBefore(all []*pull, p *pull) (ahead map[string]string, inLine map[string]bool) {
+	var line []*pull
+	inLine = map[string]bool{}
+	for _, other := range all {
+		if other.ID == p.ID || other.Ended || other.Queued == 0 {
+			continue
+		}
+		inLine[other.ID] = true
+		if p.Queued == 0 || other.Queued < p.Queued {
+			line = append(line, other)
+		}
+	}
+	slices.SortFunc(line, func(a, b *pull) int { return cmp.Compare(a.Queued, b.Queued) })
+	ahead = map[string]string{}
+	for _, other := range line {
+		for _, unit := range other.Wants {
+			if ahead[unit] == "" {
+				ahead[unit] = other.ID
+			}
+		}
+	}
+	return ahead, inLine
+}
+
+// leaveQueue takes a pull request out of the queue: it has what it wants, or wants
+// nothing any more.
+func (p *pull) leaveQueue() { p.Waits, p.Wants, p.Queued = nil, nil, 0 }
+
+// yield lets others go on where there will be no plan of a pull request. What it has
+// applied stays locked until it is merged, closed or unlocked.
+func yield(tx *bbolt.Tx, p *pull) error {
+	p.leaveQueue()
+	if len(p.Trees) > 0 {
+		return nil
+	}
+	return releasePull(tx, p)
 }
 
 // heldByPull tells that a lock is an open pull request's, which holds it from one start
@@ -96,50 +190,11 @@ func (r *Runner) heldByPull(tx *bbolt.Tx, l locks.Lock) bool {
 		return false
 	}
 	repo, err := r.repository(l.Repository)
-	if err != nil || repo.cfg.Apply != BeforeMerge {
+	if err != nil || repo.reviews == nil || !repo.reviews.beforeMerge() {
 		return false
 	}
 	p, err := getPull(tx, l.Repository, l.Run)
 	return err == nil && !p.Ended
-}
-
-// standBehind puts a pull request into the queue, and keeps its place in it.
-func (v *reviewer) standBehind(tx *bbolt.Tx, p *pull, x *reviewRun, waits []waitFor) error {
-	if p.Queued == 0 {
-		n, err := tx.Bucket(pullsBucket).NextSequence()
-		if err != nil {
-			return err
-		}
-		p.Queued = n
-	}
-	if slices.Equal(p.Waits, waits) && p.Plan != nil && p.Plan.Head == x.plan.Head {
-		return nil // said already
-	}
-	p.Waits = waits
-	if err := v.replacePlan(tx, p, &pullPlan{Head: x.plan.Head, Base: x.plan.Base}, "it waits for "+standsBehind(p)); err != nil {
-		return err
-	}
-	return v.announce(tx, p)
-}
-
-// wantedBefore are the units that pull requests further ahead in the queue wait for.
-func wantedBefore(tx *bbolt.Tx, p *pull) (map[string]string, error) {
-	all, err := pulls(tx, p.Repository)
-	if err != nil {
-		return nil, err
-	}
-	ahead := map[string]string{}
-	for _, other := range all {
-		if other.ID == p.ID || other.Ended || other.Queued == 0 || p.Queued != 0 && other.Queued > p.Queued {
-			continue
-		}
-		for _, w := range other.Waits {
-			if ahead[w.Unit] == "" {
-				ahead[w.Unit] = other.ID
-			}
-		}
-	}
-	return ahead, nil
 }
 
 // standsBehind names whom a pull request waits for.
@@ -171,24 +226,66 @@ func releasePull(tx *bbolt.Tx, p *pull) error {
 }
 
 // unlockPull drops the plans of a pull request and lets go of its locks.
-func (v *reviewer) unlockPull(tx *bbolt.Tx, p *pull, by forge.User) string {
-	if p.Applied != "" {
+func (v *reviewer) unlockPull(tx *bbolt.Tx, p *pull, by string) error {
+	some, err := v.r.abandon(tx, p)
+	if err := errors.Join(err, releasePull(tx, p), dropReviewed(tx, p.Repository, p.ID, nil), v.r.settlePlan(tx, p, "unlocked by "+by)); err != nil {
+		return err
+	}
+	if some {
+		tx.OnCommit(func() {
+			v.repo.undone.Store(true)
+			v.repo.wish()
+		})
+	}
+	p.leaveQueue()
+	p.apart()
+	p.Stop, p.Again, p.Trees, p.Ahead = p.Seen.Head, "", nil, nil
+	p.Plan = &pullPlan{Head: p.Seen.Head, Failed: fmt.Sprintf("unlocked by %s: its plans are dropped; `mooring plan` makes new ones", by), Done: true}
+	tx.OnCommit(v.hint)
+	return v.announce(tx, p)
+}
+
+// beingApplied tells that an apply of a pull request has not ended, whoever watches it.
+func beingApplied(tx *bbolt.Tx, p *pull) bool {
+	if p.Applied == "" {
+		return false
+	}
+	run, err := getRun(tx, p.Applied)
+	return err == nil && run.Finished == nil
+}
+
+// lent are the units that open pull requests have applied before their merge, or try to:
+// what the branch says of them counts when those are merged or closed.
+func (r *Runner) lent(tx *bbolt.Tx, repo *repository, known map[string]*memory) (map[string]bool, error) {
+	if repo.reviews == nil || !repo.reviews.beforeMerge() {
+		return nil, nil
+	}
+	all, err := pulls(tx, repo.cfg.Name)
+	if err != nil {
+		return nil, err
+	}
+	units := map[string]bool{}
+	for _, p := range all {
+		if p.Ended || len(p.Trees) == 0 {
+			continue
+		}
+		for id, m := range known {
+			if m.takenBy(p) {
+				units[id] = true
+			}
+		}
+		if !beingApplied(tx, p) {
+			continue
+		}
 		run, err := getRun(tx, p.Applied)
-		if err == nil && run.Finished == nil {
-			return "it is being applied: `mooring cancel` first"
+		if err != nil {
+			return nil, err
+		}
+		for _, u := range run.Units {
+			units[u.ID] = true
 		}
 	}
-	err := errors.Join(releasePull(tx, p), dropReviewed(tx, p.Repository, p.ID, nil), v.r.settlePlan(tx, p, "unlocked by "+by.Login))
-	if err != nil {
-		return "it could not be unlocked: " + err.Error()
-	}
-	p.Stop, p.Again, p.Queued, p.Waits = p.Seen.Head, "", 0, nil
-	p.Plan = &pullPlan{Head: p.Seen.Head, Failed: fmt.Sprintf("unlocked by %s: its plans are dropped; `mooring plan` makes new ones", by.Login), Done: true}
-	if err := v.announce(tx, p); err != nil {
-		return "it was unlocked, and that cannot be said: " + err.Error()
-	}
-	v.hint()
-	return ""
+	return units, nil
 }
 
 // stopHolders ends the plans under way of pull requests that hold a unit. An apply is
@@ -226,8 +323,11 @@ func (r *Runner) unlockHolder(tx *bbolt.Tx, l locks.Lock, by string) error {
 	if err != nil {
 		return err
 	}
-	if why := repo.reviews.unlockPull(tx, p, forge.User{Login: by}); why != "" {
-		return fmt.Errorf("unlock %s, which %s holds: %s", l.Unit, l.Run, why)
+	if beingApplied(tx, p) {
+		return fmt.Errorf("unlock %s, which %s holds: it is being applied: `mooring cancel %s` first", l.Unit, l.Run, p.Applied)
+	}
+	if err := repo.reviews.unlockPull(tx, p, by); err != nil {
+		return fmt.Errorf("unlock %s, which %s holds: %w", l.Unit, l.Run, err)
 	}
 	return putPull(tx, p)
 }

@@ -40,7 +40,7 @@ func (v *reviewer) plan(ctx context.Context, id string, mine *planning) (waits b
 	if err != nil || why != "" {
 		return false, v.unplannable(ctx, id, made, why, err)
 	}
-	behind, err := v.takeLocks(p, x)
+	behind, err := v.takeLocks(ctx, p, x, mine)
 	if err != nil || len(behind) > 0 {
 		return true, err
 	}
@@ -98,10 +98,10 @@ func (v *reviewer) unplannable(ctx context.Context, id string, made *pullPlan, w
 			return nil
 		}
 		made.Failed, made.Done = why, true
-		if err := v.replacePlan(tx, p, made, "there is no plan of "+short(made.Head)); err != nil {
+		if err := errors.Join(v.replacePlan(tx, p, made, "there is no plan of "+short(made.Head)), yield(tx, p)); err != nil {
 			return err
 		}
-		p.Again, p.Only, p.Waits, p.Queued = "", nil, nil, 0 // nobody waits behind what cannot be planned
+		p.Again, p.Only = "", nil // nobody waits behind what cannot be planned
 		return v.announce(tx, p)
 	})
 }
@@ -219,11 +219,9 @@ func (v *reviewer) replacePlan(tx *bbolt.Tx, p *pull, made *pullPlan, why string
 	}
 	old := p.Plan
 	p.Plan = made
+	p.apart()
 	if old == nil || old.Head == made.Head {
 		return nil
-	}
-	if p.Applied != "" {
-		p.Before, p.Applied = p.Applied, ""
 	}
 	if v.forge == nil || p.number() == 0 || old.Done && old.Failed == "" {
 		return nil

@@ -174,6 +174,10 @@ func policyOf(report comment.Report) forge.Status {
 // is none.
 func appliedStatus(p *pull, report comment.Report) (forge.Status, bool) {
 	s := forge.Status{Context: applyStatus, Check: forge.Success, URL: report.URL}
+	if p.Ended && p.Seen.State != forge.Merged && len(p.Trees) > 0 {
+		s.Check, s.Description = forge.Error, "closed after an apply and not merged: what was applied is planned from the branch"
+		return s, true
+	}
 	if p.Applied == "" {
 		if !p.Ended || p.Seen.State == forge.Merged {
 			return s, false
@@ -239,6 +243,9 @@ func (v *reviewer) planReport(tx *bbolt.Tx, p *pull, texts bool) (comment.Report
 		c.Notes = append(c.Notes, endedBecause(p.Seen))
 	}
 	if p.Plan.Run == "" {
+		if len(c.Waits) > 0 {
+			c.Title = fmt.Sprintf("No plan of %s yet: it waits for %s", short(p.Plan.Head), standsBehind(p))
+		}
 		return c, nil
 	}
 	run, err := getRun(tx, p.Plan.Run)

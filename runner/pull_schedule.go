@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 
 	"go.etcd.io/bbolt"
 
@@ -19,22 +20,19 @@ func (v *reviewer) schedule(ctx context.Context, refs mirror.Refs) error {
 	if err != nil {
 		return err
 	}
+	failed := v.unsettledApplies(known)
+	if known, err = v.r.pulls(v.repo.cfg.Name); err != nil {
+		return err
+	}
 	if slices.ContainsFunc(known, func(p *pull) bool { return !p.Ended && p.Plan != nil && p.Plan.Base != refs.Head.Commit }) {
 		// Whether it matters that the branch moved is to be read in its new commit.
 		if err := v.repo.mirror.Fetch(ctx, refs.Head.Commit); err != nil {
 			return fmt.Errorf("repository %s: %w", v.repo.cfg.Name, err)
 		}
 	}
-	var failed error
+	var turn <-chan struct{}
 	for _, p := range known {
-		if p.Ended {
-			continue
-		}
-		if v.applying(p.ID) {
-			continue
-		}
-		if err := v.settleApply(p); err != nil {
-			failed = errors.Join(failed, err)
+		if p.Ended || v.midApply(p) { // what is new of it comes after its apply
 			continue
 		}
 		due, why := v.due(p, refs.Head.Commit)
@@ -42,7 +40,7 @@ func (v *reviewer) schedule(ctx context.Context, refs mirror.Refs) error {
 			failed = errors.Join(failed, v.standBack(p, why))
 		}
 		if due {
-			v.start(ctx, p, refs)
+			turn = v.start(ctx, p, refs, turn)
 		}
 	}
 	return failed
@@ -135,12 +133,8 @@ func (v *reviewer) standBack(p *pull, why string) error {
 	}
 	silent := v.cfg.excludes(p.Seen) != "" && p.Report == 0
 	return v.r.changePull(p.Repository, p.ID, func(tx *bbolt.Tx, p *pull) error {
-		if err := v.replacePlan(tx, p, &pullPlan{Head: p.Seen.Head, Failed: why, Done: true}, "nobody wants it any more: "+why); err != nil {
-			return err
-		}
-		p.Waits, p.Queued = nil, 0 // who is not planned stands in nobody's way
-		if err := releasePull(tx, p); err != nil {
-			return err
+		if err := errors.Join(v.replacePlan(tx, p, &pullPlan{Head: p.Seen.Head, Failed: why, Done: true}, "nobody wants it any more: "+why), yield(tx, p)); err != nil {
+			return err // who is not planned stands in nobody's way
 		}
 		if silent {
 			return nil // who says that a draft is none of Mooring's business does not want to hear of it
@@ -150,9 +144,14 @@ func (v *reviewer) standBack(p *pull, why string) error {
 }
 
 // start begins a plan; one of the same pull request that is under way is ended first.
-func (v *reviewer) start(ctx context.Context, p *pull, refs mirror.Refs) {
+// It takes its locks after turn, and the channel that it returns is the next one's.
+func (v *reviewer) start(ctx context.Context, p *pull, refs mirror.Refs, turn <-chan struct{}) <-chan struct{} {
 	ctx, cancel := context.WithCancelCause(ctx)
-	mine := &planning{head: p.Seen.Head, base: refs.Head.Commit, merged: refs.All[mergeRef(p.Seen)], cancel: cancel, done: make(chan struct{})}
+	claimed := make(chan struct{})
+	mine := &planning{
+		head: p.Seen.Head, base: refs.Head.Commit, merged: refs.All[mergeRef(p.Seen)], cancel: cancel, done: make(chan struct{}),
+		turn: turn, claimed: sync.OnceFunc(func() { close(claimed) }),
+	}
 	v.mu.Lock()
 	old := v.running[p.ID]
 	v.running[p.ID] = mine
@@ -162,6 +161,7 @@ func (v *reviewer) start(ctx context.Context, p *pull, refs mirror.Refs) {
 	}
 	v.wg.Go(func() {
 		defer close(mine.done)
+		defer mine.claimed()
 		defer cancel(nil)
 		if old != nil {
 			<-old.done
@@ -181,6 +181,10 @@ func (v *reviewer) start(ctx context.Context, p *pull, refs mirror.Refs) {
 			v.hint() // something may have waited for it
 		}
 	})
+	if old != nil {
+		return turn // it may wait for long
+	}
+	return claimed
 }
 
 // mostPlans is how many pull requests of a repository are planned at once: each holds the
@@ -230,9 +234,10 @@ func (v *reviewer) applying(id string) bool {
 }
 
 // stop ends a plan under way and waits until nothing of it runs.
+// An apply goes on: that is ended by `mooring cancel`, and by nothing else.
 func (v *reviewer) stop(id, why string) {
 	under := v.under(id)
-	if under == nil {
+	if under == nil || under.apply {
 		return
 	}
 	under.cancel(&cancelled{by: why})
@@ -277,7 +282,8 @@ func endedBecause(now forge.PullRequest) string {
 func (v *reviewer) end(id string, now forge.PullRequest) error {
 	v.stop(id, endedBecause(now))
 	err := v.r.changePull(v.repo.cfg.Name, id, func(tx *bbolt.Tx, p *pull) error {
-		p.Seen, p.Ended, p.Again, p.Queued, p.Waits = now, true, "", 0, nil
+		p.Seen, p.Ended, p.Again = now, true, ""
+		p.leaveQueue()
 		if err := forgetEnded(tx, p.Repository); err != nil {
 			return err
 		}

@@ -74,6 +74,10 @@ type planning struct {
 	merged     string // the commit that the forge made of merging them; "" where it made none
 	cancel     context.CancelCauseFunc
 	done       chan struct{}
+
+	// Plans of one look take their locks one after another, in the order of the pull requests.
+	turn    <-chan struct{} // closed when those before it have, or have not got, theirs; nil is nobody
+	claimed func()          // says that this one has, or will not
 }
 
 func (r *Runner) newReviewer(repo *repository) (*reviewer, error) {
@@ -358,10 +362,10 @@ func (v *reviewer) notice(ctx context.Context, known, now *pull) error {
 			p.Fresh = moment
 		}
 		if p.Seen.Head != now.Seen.Head {
-			p.Again, p.Only, p.Merging, p.Differs = "", nil, "", nil
+			p.Again, p.Only = "", nil
 		}
 		if p.Ended { // it was opened again
-			p.Ended, p.Plan, p.Applied, p.Took = false, nil, "", nil
+			p.Ended, p.Plan, p.Applied, p.Settled, p.Before, p.Took, p.Trees, p.Ahead = false, nil, "", "", "", nil, nil, nil
 		}
 		p.Seen = now.Seen
 		return nil
@@ -409,6 +413,9 @@ func (v *reviewer) meet(ctx context.Context, p *pull) (comments []forge.Comment,
 
 // gone takes in that a pull request is no longer among the open ones.
 func (v *reviewer) gone(ctx context.Context, p *pull, branch string) error {
+	if v.midApply(p) {
+		return nil // its end comes first, and asks for another look
+	}
 	now := p.Seen
 	if n := p.number(); n == 0 {
 		now.State = forge.Closed

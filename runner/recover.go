@@ -158,6 +158,12 @@ func (r *Runner) recoverRun(tx *bbolt.Tx, run *Run, alive map[[2]string]bool, un
 			if err := putResult(tx, run.ID, *u); err != nil {
 				return err
 			}
+			if p, err := getPull(tx, run.Repository, pullID(run.PullRequest)); err == nil && p.Applied == run.ID && m.Plan != nil {
+				dropPlan(tx, m) // what was about to be applied
+				if err := putMemory(tx, m); err != nil {
+					return err
+				}
+			}
 			continue
 		case u.Status == Running:
 			u.Status, u.Error = Failed, "Mooring ended before anything was changed: the next pass takes it again"
@@ -317,6 +323,7 @@ func (r *Runner) settle(a adopted, left terraform.Leftover, by string) error {
 	if err != nil {
 		return err
 	}
+	r.Hint(a.repository, false) // a pull request may be merged now
 	r.mu.Lock()
 	for i := range r.adopted {
 		if r.adopted[i].run == a.run && r.adopted[i].unit == a.unit {

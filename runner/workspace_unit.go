@@ -298,7 +298,7 @@ func (x *execution) intend(t task, i *intent) error {
 			if err := locks.Acquire(tx, key, locks.Holder{Unit: id, Repository: x.run.Repository, Run: x.holder(), Reason: "apply of " + short(x.run.Commit), Since: i.Started}); err != nil {
 				return err
 			}
-		case holder.Run != x.holder():
+		case holder.Run != x.holder() || holder.Repository != x.run.Repository:
 			return &locks.HeldError{Unit: id, Holder: holder}
 		}
 		if held.Plan != nil {

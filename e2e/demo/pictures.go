@@ -15,13 +15,14 @@ import (
 )
 
 // picture writes one of a comment: what Gitea makes of its Markdown, on a plain page, since a Gitea that is built from its
-// module has no style sheets. The first sections are unfolded, as a reader would.
+// module has no style sheets. The sections of the first units are unfolded, as a reader would.
 func (st *stage) picture(name, markdown string, unfold int) {
 	if st.settings.pictures == "" {
 		return
 	}
 	rendered := st.forge.server.Render(st.forge.ada, markdown, st.forge.shop)
-	rendered = strings.Replace(rendered, "<details>", "<details open>", unfold)
+	const section = "<details><summary><code>" // of a unit
+	rendered = strings.Replace(rendered, section, strings.Replace(section, "details", "details open", 1), unfold)
 	page := filepath.Join(st.dir, name+".html")
 	st.must(os.WriteFile(page, fmt.Appendf(nil, pageOf, html.EscapeString(st.forge.bot.Login), rendered), 0o600), "write a page")
 	shot := filepath.Join(st.dir, name+".png")
