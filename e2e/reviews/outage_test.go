@@ -203,7 +203,7 @@ func (s *story) expected() expected {
 	case s.closed:
 		e.report, e.status = nil, map[string]string{"mooring/apply": "error"}
 	}
-	e.atMost = s.merged || s.closed
+	e.atMost, e.unseen = s.merged || s.closed, s.closed
 	return e
 }
 
