@@ -53,6 +53,9 @@ func (w *workspaceRun) applyApproved(ctx context.Context) (outcome, error) {
 		w.x.accept(w.t.unit.ID, held.Bound.State)
 		return w.plan(ctx)
 	}
+	if k := w.t.reviewed; w.x.locked != "" && k != nil && k.Volatile {
+		return w.applyAnew(ctx)
+	}
 	o, err := w.applyHeld(ctx, held)
 	if !errors.Is(err, terraform.ErrStalePlan) && !errors.Is(err, terraform.ErrPlan) {
 		return o, err
@@ -73,6 +76,17 @@ func (w *workspaceRun) applyApproved(ctx context.Context) (outcome, error) {
 	o, err = w.plan(ctx)
 	if o.Status == Held {
 		o.Reason = fmt.Sprintf("%s, so a new plan was made: %s", why, o.Reason)
+	}
+	return o, err
+}
+
+// applyAnew makes a plan again whose files may be gone by now, and applies it where it
+// is the one that was reviewed.
+func (w *workspaceRun) applyAnew(ctx context.Context) (outcome, error) {
+	w.t.approved = false // the saved plan is not used: what is applied passes by what it says
+	o, err := w.plan(ctx)
+	if err == nil && o.Status == Held {
+		return outcome{}, &StalePlanError{Moved: []string{"what it would do"}}
 	}
 	return o, err
 }

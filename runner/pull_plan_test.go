@@ -56,7 +56,7 @@ func TestAPullRequestIsPlannedAsFarAsAnybodyCanKnow(t *testing.T) {
 	files := layered()
 	cluster, live := withCluster(t)
 	f := newReviewFixture(t, files, cluster)
-	f.expect("a applied, b applied, apps applied, c applied, far applied, reader applied")
+	f.took("a applied, b applied, apps applied, c applied, far applied, reader applied")
 
 	pull := f.propose("topic", map[string]string{"a/main.tf": strings.ReplaceAll(files["a/main.tf"], "one", "two")})
 	f.sync()
@@ -72,7 +72,7 @@ func TestAPullRequestIsPlannedAsFarAsAnybodyCanKnow(t *testing.T) {
 	pull.Approve(f.reviewer)
 	f.sync()
 	pull.Merge(f.author, "merge")
-	f.expect("a applied, b applied, apps applied, c applied, reader applied")
+	f.took("a applied, b applied, apps applied, c applied, reader applied")
 	f.sync()
 	if got := value(t, live, "layered", "id"); got != "two" {
 		t.Errorf("the cluster has %s", got)
@@ -100,7 +100,7 @@ func TestAPullRequestIsPlannedAsFarAsAnybodyCanKnow(t *testing.T) {
 	pull.Approve(f.reviewer)
 	f.sync()
 	pull.Merge(f.author, "squash")
-	f.expect("a applied, b applied, apps applied, c held, reader applied")
+	f.took("a applied, b applied, apps applied, c held, reader applied")
 	report = f.said(pull)
 	says(t, report, "`c`", "held", "must be replaced", `"three"`, "mooring approve")
 	f.status(pull.State().Head, applyStatus, "failure", "held")
@@ -126,7 +126,7 @@ func TestWhatAPullRequestPrunesIsShownAndAgreedTo(t *testing.T) {
 		files[set+"/goes.yaml"] = strings.Join(many, "---\n")
 	}
 	f := newReviewFixture(t, files, cluster)
-	f.expect("rv-a applied, rv-b applied, rv-c applied")
+	f.took("rv-a applied, rv-b applied, rv-c applied")
 	pulls := map[string]*pullOf{}
 	for _, set := range []string{"rv-a", "rv-b", "rv-c"} {
 		change := githttp.Change{Remove: []string{set + "/goes.yaml"}, Write: map[string]string{set + "/stays.yaml": configMapText(set+"-stays", "2")}}
@@ -147,7 +147,7 @@ func TestWhatAPullRequestPrunesIsShownAndAgreedTo(t *testing.T) {
 	for _, set := range []string{"rv-a", "rv-b", "rv-c"} {
 		pulls[set].Merge(f.author, "merge")
 	}
-	f.expect("rv-a applied, rv-b held, rv-c applied")
+	f.took("rv-a applied, rv-b held, rv-c applied")
 	f.status(pulls["rv-a"].head, applyStatus, "success")
 	f.status(pulls["rv-b"].head, applyStatus, "failure", "held")
 	if gone := value(t, live, "rv-a-goes-00", "value"); gone != "" {
@@ -179,7 +179,7 @@ func value(t *testing.T, c dynamic.ResourceInterface, name, key string) string {
 
 func TestTheBranchMovesBeneathAPullRequest(t *testing.T) {
 	f := newReviewFixture(t, map[string]string{"app/main.tf": module(`"one"`), "app/note.txt": "one\n", "other/main.tf": module(`"one"`), "third/main.tf": module(`"one"`)})
-	f.expect("app applied, other applied, third applied")
+	f.took("app applied, other applied, third applied")
 	pull := f.propose("topic", map[string]string{"app/main.tf": module(`"two"`)})
 	head := pull.State().Head
 	f.sync()
@@ -214,9 +214,9 @@ func TestWhatTheBranchSaysOfItselfRulesThePlan(t *testing.T) {
 	trace := filepath.Join(t.TempDir(), "trace")
 	config := "workspace \"app\" {\n  dir        = \"app\"\n  auto_apply = \"never\"\n}\n"
 	f := newReviewFixture(t, map[string]string{"mooring.hcl": config, "app/main.tf": module(`"one"`)})
-	first := f.expect("app held")
+	first := f.took("app held")
 	f.approve(first[0].ID)
-	f.expect("app applied")
+	f.took("app applied")
 
 	pull := f.propose("loose", map[string]string{
 		"mooring.hcl":    strings.Replace(config, "never", "always", 1) + "workspace \"other\" {\n  dir = \"app\"\n  workspace = \"other\"\n}\n",
@@ -248,7 +248,7 @@ func TestDraftsLabelsAndForksRunWhenSomebodySaysSo(t *testing.T) {
 	f := newReviewFixture(t, map[string]string{"app/main.tf": module(`"one"`), "other/main.tf": module(`"one"`)}, func(o *Options) {
 		o.Repositories[0].Review.Labels = []string{"infra"}
 	})
-	f.expect("app applied, other applied")
+	f.took("app applied, other applied")
 	f.repo.Push(f.author, "draft", "Draft", map[string]string{"other/main.tf": module(`"two"`)})
 	draft := f.repo.Open(f.author, "draft", "main", "WIP: draft")
 	f.sync()

@@ -3,6 +3,7 @@ package runner
 import (
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -116,4 +117,15 @@ data "terraform_remote_state" "door" {
 type pullOf struct {
 	*gitea.Pull
 	head string
+}
+
+// took is expect of what the branch came to: plans of pull requests are not listed.
+func (f *reviewFixture) took(want string) []Run {
+	f.t.Helper()
+	runs := slices.DeleteFunc(f.sync(), func(run Run) bool { return run.Review })
+	if got := summary(runs); got != want {
+		f.t.Fatalf("the pass gave\n  %s\nwant\n  %s\n%s", got, want, detail(runs))
+	}
+	f.noLocks()
+	return runs
 }

@@ -24,10 +24,10 @@ type badDays struct {
 func (d *badDays) next(a *asked) *fault {
 	way := int(time.Since(d.started)/d.turn) % 5
 	switch {
-	case d.rng.IntN(100) < 25: // some come through, so that half a thing is done again and again
+	case d.rng.IntN(100) < 40: // some come through, so that half a thing is done again and again
 		return nil
 	case a.Git:
-		if d.rng.IntN(2) == 0 {
+		if d.rng.IntN(8) > 0 { // every look begins with git: the API is to be reached
 			return nil
 		}
 		d.seen["git 502"]++
@@ -203,7 +203,7 @@ func (s *story) expected() expected {
 	case s.closed:
 		e.report, e.status = nil, map[string]string{"mooring/apply": "error"}
 	}
-	e.atMost = s.merged || s.closed
+	e.atMost, e.unseen = s.merged || s.closed, s.closed
 	return e
 }
 
