@@ -14,6 +14,7 @@ import (
 
 	"go.etcd.io/bbolt"
 
+	"github.com/mooring-iac/mooring/internal/forge"
 	"github.com/mooring-iac/mooring/internal/terraform"
 	"github.com/mooring-iac/mooring/locks"
 )
@@ -70,7 +71,11 @@ func (r *Runner) watch(ctx context.Context, repo *repository) {
 				log.Error("the repository cannot be taken; trying again until it can", "error", err)
 				r.emit(Event{Repository: repo.cfg.Name, Phase: PhasePoll, Text: err.Error()})
 			}
-			pause = max(pause, backoff(firstPause, lastPause, trouble))
+			longest := lastPause
+			if errors.Is(err, forge.ErrUnavailable) { // the branch is there, and people wait for what was merged
+				longest = lastLook
+			}
+			pause = max(pause, backoff(firstPause, longest, trouble))
 		case trouble > 0:
 			log.Info("the repository can be taken again", "tries", trouble)
 			r.emit(Event{Repository: repo.cfg.Name, Phase: PhasePoll, Text: "back again"})

@@ -116,6 +116,7 @@ func (v *reviewer) watch(ctx context.Context) {
 			v.r.emit(Event{Repository: v.repo.cfg.Name, Phase: PhasePoll, Text: err.Error()})
 		case err == nil && tries > 0:
 			log.Info("pull requests can be looked at again", "tries", tries)
+			v.repo.wish() // what the branch brought may have waited for the same forge
 		}
 		v.rest(ctx, pause, least)
 	}
