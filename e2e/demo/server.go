@@ -167,6 +167,13 @@ func (st *stage) quiet(args ...string) (string, error) {
 	defer cancel()
 	cmd := exec.CommandContext(ctx, st.mooring, args...)
 	cmd.Env, cmd.Dir = st.environment(), st.dir
+	cmd.Cancel = func() error {
+		if st.ctx.Err() != nil {
+			return cmd.Process.Kill()
+		}
+		return cmd.Process.Signal(syscall.SIGQUIT) // it says where it hangs
+	}
+	cmd.WaitDelay = 10 * time.Second
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
 	out, err := cmd.Output()
