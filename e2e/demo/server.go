@@ -177,6 +177,9 @@ func (st *stage) quiet(args ...string) (string, error) {
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
 	out, err := cmd.Output()
+	if ctx.Err() != nil && st.ctx.Err() == nil {
+		return string(out), fmt.Errorf("it hung for %s: %s", runTimeout, strings.TrimSpace(stderr.String()))
+	}
 	if err != nil {
 		return string(out), fmt.Errorf("%w: %s", err, strings.TrimSpace(stderr.String()))
 	}
