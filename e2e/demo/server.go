@@ -167,9 +167,19 @@ func (st *stage) quiet(args ...string) (string, error) {
 	defer cancel()
 	cmd := exec.CommandContext(ctx, st.mooring, args...)
 	cmd.Env, cmd.Dir = st.environment(), st.dir
+	cmd.Cancel = func() error {
+		if st.ctx.Err() != nil {
+			return cmd.Process.Kill()
+		}
+		return cmd.Process.Signal(syscall.SIGQUIT) // it says where it hangs
+	}
+	cmd.WaitDelay = 10 * time.Second
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
 	out, err := cmd.Output()
+	if ctx.Err() != nil && st.ctx.Err() == nil {
+		return string(out), fmt.Errorf("it hung for %s: %s", runTimeout, strings.TrimSpace(stderr.String()))
+	}
 	if err != nil {
 		return string(out), fmt.Errorf("%w: %s", err, strings.TrimSpace(stderr.String()))
 	}
