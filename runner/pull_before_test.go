@@ -440,3 +440,30 @@ func TestOneThatWaitsForNothingMoreLeavesTheQueue(t *testing.T) {
 	f.sync()
 	f.held("b #3")
 }
+
+// What an earlier head applied, and the head no longer changes, is still the pull
+// request's: it stays locked, and is taken back by the next apply.
+func TestWhatAnEarlierHeadAppliedIsTakenBack(t *testing.T) {
+	f := newBeforeFixture(t, map[string]string{"a/main.tf": module(`"a"`), "b/main.tf": module(`"b"`)})
+	pull := f.propose("topic", map[string]string{"a/main.tf": module(`"a1"`)})
+	f.sync()
+	pull.Approve(f.reviewer)
+	f.says(f.author, pull, "mooring apply")
+	f.out("a", "a1")
+	pull.AwaitHead(f.repo.ForcePush(f.author, "topic", gitea.Branch, "Another way", map[string]string{"b/main.tf": module(`"b1"`)}))
+	f.sync()
+	f.held("a #1, b #1")
+	f.stands(pull, "mooring/plan", "success", "2 to change")
+	f.says(f.author, pull, "mooring apply")
+	f.answered(pull, "approved an older head")
+	pull.Approve(f.reviewer)
+	f.says(f.author, pull, "mooring apply")
+	f.out("a", "a")
+	f.out("b", "b1")
+	pull.Merge(f.author, "merge")
+	f.sync()
+	f.held("")
+	if got := summary(f.sync()); got != "" {
+		t.Errorf("the merge gave %q", got)
+	}
+}

@@ -1,6 +1,7 @@
 package runner
 
 import (
+	"cmp"
 	"context"
 	"crypto/hmac"
 	"crypto/sha256"
@@ -141,7 +142,7 @@ func (v *reviewer) prepare(ctx context.Context, p *pull, made *pullPlan) (_ *rev
 		v:         v, pull: p, plan: made, planned: map[string]map[string]workspace.Output{}, plans: map[string]*reviewed{},
 	}
 	x.ahead = x.afterPlans
-	ids := graph.Affected(paths, before)
+	ids := x.withApplied(graph.Affected(paths, before))
 	for _, id := range ids {
 		u := graph.Unit(id)
 		x.tasks[id] = task{unit: u}
@@ -158,6 +159,19 @@ func configFault(err error) (string, error) {
 		return "", err
 	}
 	return printed(config), nil
+}
+
+// withApplied adds the units that an earlier head of the pull request applied: what the
+// head no longer changes is taken back.
+func (x *reviewRun) withApplied(ids []string) []string {
+	for id, m := range x.known {
+		if m.takenBy(x.pull) && x.graph.Unit(id) != nil && !slices.Contains(ids, id) {
+			ids = append(ids, id)
+		}
+	}
+	order := x.graph.Order()
+	slices.SortFunc(ids, func(a, b string) int { return cmp.Compare(slices.Index(order, a), slices.Index(order, b)) })
+	return ids
 }
 
 // removals adds the units that the branch has and the head takes away: what their
