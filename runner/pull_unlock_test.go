@@ -16,7 +16,7 @@ func TestAnOperatorTakesTheLocksOfAPullRequest(t *testing.T) {
 	second := f.propose("second", map[string]string{"b/main.tf": module(`"three"`)})
 	f.repo.Push(f.author, "review/b", "Try it", map[string]string{"b/main.tf": module(`"four"`)})
 	f.sync()
-	says(t, f.said(second), "not made yet", "b is locked by `#1`")
+	says(t, f.said(second), "No plan of", "b is locked by `#1`")
 
 	l, err := f.r.Unlock("infra", "a", "operator")
 	if err != nil || l.Run != pullID(first.Number) || !IsPull(l.Run) {

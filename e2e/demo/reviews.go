@@ -97,7 +97,7 @@ func beforeTheMerge(st *stage) {
 	first.Approve(f.grace)
 	st.sync()
 	first.Comment(f.ada, "mooring apply")
-	st.picture("before-merge", st.until(first, "Applied"), 0)
+	st.until(first, "Applied")
 	if !first.State().Merged {
 		st.sync()
 	}

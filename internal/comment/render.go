@@ -83,6 +83,7 @@ func (r *Report) head(before, after string) string {
 	var said []string
 	if r.Failed == "" {
 		switch {
+		case t.units == 0 && len(r.Waits) > 0 && r.Title != "": // which says so
 		case t.units == 0 && len(r.Waits) > 0:
 			said = append(said, "not made yet, it waits")
 		case t.units == 0:

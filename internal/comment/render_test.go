@@ -56,10 +56,12 @@ func TestRender(t *testing.T) {
 	queued.Next = []Next{{"mooring cancel", "leaves the queue"}}
 	unplanned := report()
 	unplanned.Run, unplanned.Waits = "", []string{"infra/network is locked by #12: this is planned when that is merged, closed or unlocked"}
+	titled := unplanned
+	titled.Title = "No plan of 4f2a91c yet: it waits for #12"
 	held := report(Unit{ID: "infra/db", Status: "held", Reason: "the plan made after the merge differs from the reviewed one", Change: 1, Destroy: 1, Diff: "! # a.b must be replaced: destroyed, then created\n", Difference: "@@ a.b @@\n- ! # a.b will be changed in place\n+ ! # a.b must be replaced: destroyed, then created\n"})
 	held.Next = []Next{{"mooring approve infra/db", "applies the plan made now"}, {"mooring discard infra/db", "drops it"}}
 	done := report(Unit{ID: "infra/network", Status: "applied", Add: 3, Change: 1, Seconds: 63}, Unit{ID: "apps", Kind: "manifests", Status: "applied", Add: 1, Objects: []Object{{Ref: "apps/v1 Deployment web/api", Action: "created", Note: "ready after 12 s"}}})
-	for name, r := range map[string]Report{"planned": mixed(t), "nothing": nothing, "no-unit": none, "no-plan": noPlan, "failed": bad, "deferred": waits, "queued": queued, "queued-unplanned": unplanned, "held-different": held, "applied": done, "many": many(300), "too-long": tooLong(t), "injection": monsters()} {
+	for name, r := range map[string]Report{"planned": mixed(t), "nothing": nothing, "no-unit": none, "no-plan": noPlan, "failed": bad, "deferred": waits, "queued": queued, "queued-unplanned": unplanned, "queued-titled": titled, "held-different": held, "applied": done, "many": many(300), "too-long": tooLong(t), "injection": monsters()} {
 		t.Run(name, func(t *testing.T) {
 			limit := room
 			if name == "too-long" {
