@@ -101,11 +101,11 @@ func (v *reviewer) pending(tx *bbolt.Tx, p *pull) error {
 }
 
 func (v *reviewer) setStatuses(tx *bbolt.Tx, p *pull, all []forge.Status) error {
-	commit := p.Seen.Head
-	if p.Plan != nil {
-		commit = p.Plan.Head
-	}
 	for _, s := range all {
+		commit := p.Seen.Head // how it ended is said of what was merged, or closed, planned or not
+		if p.Plan != nil && s.Context != applyStatus {
+			commit = p.Plan.Head
+		}
 		if err := v.r.put(tx, p.Repository, "status "+commit+" "+s.Context, note{Pull: p.ID, Commit: commit, Status: &s}); err != nil {
 			return err
 		}
