@@ -305,7 +305,7 @@ func (x *execution) holder() string {
 // who only plans disturbs nobody.
 func (x *execution) mayLookOnly(err error) bool {
 	var held *locks.HeldError
-	return errors.As(err, &held) && isPull(held.Holder.Run) && !x.applies
+	return errors.As(err, &held) && IsPull(held.Holder.Run) && !x.applies
 }
 
 // commit is the one whose files are taken.

@@ -198,9 +198,13 @@ func (p *pass) finish() error {
 	if !p.moved && p.last.HeldRun == "" && p.last.Broken == "" {
 		return nil
 	}
+	here, err := p.mergedHere()
+	if err != nil {
+		return err
+	}
 	p.last = repositoryMemory{Head: p.head}
 	return p.r.journal.update(func(tx *bbolt.Tx) error {
-		return errors.Join(putRepository(tx, p.repo.cfg.Name, p.last), p.dropTaken(tx))
+		return errors.Join(putRepository(tx, p.repo.cfg.Name, p.last), p.dropTaken(tx, here))
 	})
 }
 

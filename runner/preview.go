@@ -242,11 +242,16 @@ func outputsInState(ctx context.Context, home *terraform.Home, spec terraform.Sp
 	if err != nil {
 		return nil, err
 	}
+	return outputsOf(read), nil
+}
+
+// outputsOf are Terraform's outputs in the words of the graph.
+func outputsOf(read map[string]terraform.Output) map[string]workspace.Output {
 	outs := make(map[string]workspace.Output, len(read))
 	for name, o := range read {
 		outs[name] = workspace.Output{JSON: o.JSON, Type: o.Type, Sensitive: o.Sensitive}
 	}
-	return outs, nil
+	return outs
 }
 
 func (p *previewer) unit(ctx context.Context, id string) Status {
@@ -325,10 +330,7 @@ func (p *previewer) workspace(ctx context.Context, u *workspace.Unit, log io.Wri
 		result.Status = Planned
 	}
 	describe(&result, plan)
-	outs := make(map[string]workspace.Output, len(plan.State.Outputs))
-	for name, o := range plan.State.Outputs {
-		outs[name] = workspace.Output{JSON: o.JSON, Type: o.Type, Sensitive: o.Sensitive}
-	}
+	outs := outputsOf(plan.State.Outputs)
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.planned[u.ID] = plannedOutputs(plan.JSON, outs)

@@ -140,7 +140,7 @@ func (v *reviewer) mayApply(ctx context.Context, p *pull, units []string) (strin
 	if err := v.repo.mirror.Fetch(ctx, refs.Head.Commit); err != nil {
 		return "", err
 	}
-	if refs.Head.Commit != p.Plan.Base && v.touched(p, refs.Head.Commit) {
+	if refs.Head.Commit != p.Plan.Base && v.touched(ctx, p, refs.Head.Commit) {
 		return "the branch has moved in what this plan is about: a new plan is made", nil
 	}
 	if why, err := v.missingUnits(ctx, p, units); why != "" || err != nil {

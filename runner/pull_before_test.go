@@ -121,7 +121,7 @@ func TestAPullRequestIsAppliedBeforeItsMerge(t *testing.T) {
 	pull := f.propose("topic", map[string]string{"app/main.tf": module(`"two"`)})
 	f.sync()
 	f.held("app #1")
-	if r := f.report(pull); !strings.Contains(r, "mooring apply") || !strings.Contains(r, "approved, mergeable, policies, `up_to_date`") {
+	if r := f.said(pull); !strings.Contains(r, "mooring apply") || !strings.Contains(r, "approved, mergeable, policies, `up_to_date`") {
 		t.Errorf("what to type next is missing in\n%s", r)
 	}
 	f.says(f.author, pull, "mooring apply")
@@ -155,7 +155,7 @@ func TestAPullRequestIsAppliedBeforeItsMerge(t *testing.T) {
 	}
 	f.stands(pull, "mooring/apply", "success", "")
 	f.stands(pull, "mooring/plan", "success", "1 to change")
-	if r := f.report(pull); !strings.Contains(r, "Applied") {
+	if r := f.said(pull); !strings.Contains(r, "Applied") {
 		t.Errorf("the apply is not in\n%s", r)
 	}
 	f.held("")
@@ -207,7 +207,7 @@ func TestAPullRequestIsAppliedBitByBit(t *testing.T) {
 	f.out("network", "vpc-2")
 	f.out("db", "db in vpc-1")
 	f.held(all)
-	if r := f.report(pull); !strings.Contains(r, "the apply before this plan") || !strings.Contains(r, "1 to change") {
+	if r := f.said(pull); !strings.Contains(r, "the apply before this plan") || !strings.Contains(r, "1 to change") {
 		t.Errorf("the plan of what is left is not in\n%s", r)
 	}
 	f.says(f.author, pull, "mooring apply")
@@ -291,7 +291,7 @@ func TestAnApplyBeforeTheMergeThatFailsIsPlannedAgain(t *testing.T) {
 	}
 	f.says(f.author, pull, "mooring apply")
 	f.held("app #1")
-	r := f.report(pull)
+	r := f.said(pull)
 	for _, want := range []string{"came to failed", "app failed", "local-exec provisioner error", "1 to destroy"} {
 		if !strings.Contains(r, want) {
 			t.Errorf("%q is missing in\n%s", want, r)
@@ -314,7 +314,7 @@ func TestAnApplyBeforeTheMergeThatFailsIsPlannedAgain(t *testing.T) {
 	f.outside("app", `"elsewhere"`, ok)
 	f.says(f.author, pull, "mooring apply")
 	f.out("app", "elsewhere")
-	if r := f.report(pull); !strings.Contains(r, "came to failed") || !strings.Contains(r, "moved") && !strings.Contains(r, "stale") {
+	if r := f.said(pull); !strings.Contains(r, "came to failed") || !strings.Contains(r, "moved") && !strings.Contains(r, "stale") {
 		t.Errorf("that the plan was stale is not in\n%s", r)
 	}
 	f.held("app #1")
@@ -372,7 +372,7 @@ func TestPullRequestsThatWantTheSameWaitInOrder(t *testing.T) {
 	f.stands(three, "mooring/plan", "pending", "#1")
 	f.stands(three, "mooring/plan", "pending", "#2") // c is free, and two's first
 	f.stands(four, "mooring/plan", "success", "1 to change")
-	if r := f.report(two); !strings.Contains(r, "waits for") || !strings.Contains(r, "b is locked by `#1`: this is planned when that is merged, closed or unlocked") {
+	if r := f.said(two); !strings.Contains(r, "waits for") || !strings.Contains(r, "b is locked by `#1`: this is planned when that is merged, closed or unlocked") {
 		t.Errorf("it is not told whom it waits for:\n%s", r)
 	}
 	f.says(f.author, two, "mooring apply")
@@ -417,7 +417,7 @@ func TestPullRequestsThatWantTheSameWaitInOrder(t *testing.T) {
 	three.AwaitHead(f.repo.ForcePush(f.author, "three", gitea.Branch, "Change three", change("c", "a")))
 	f.sync()
 	f.held("a #3, c #3, d #4")
-	if r := f.report(three); !strings.Contains(r, "aab") {
+	if r := f.said(three); !strings.Contains(r, "aab") {
 		t.Errorf("it is not planned against what was merged:\n%s", r)
 	}
 }

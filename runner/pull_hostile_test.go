@@ -96,7 +96,7 @@ func TestNamesOfPullRequestsAreNotConfused(t *testing.T) {
 		if p := (&pull{ID: branchID(name)}); p.number() != 0 {
 			t.Errorf("the branch %q is taken for pull request %d", name, p.number())
 		}
-		if !isPull(branchID(name)) || isPull("r12") {
+		if !IsPull(branchID(name)) || IsPull("r12") {
 			t.Errorf("%q is no holder of a lock", name)
 		}
 		file := fileName(name)
@@ -230,7 +230,7 @@ func TestWhatIsWrittenInAPullRequestStaysWords(t *testing.T) {
 	}
 	runs, _ := f.r.Runs(RunsQuery{})
 	f.sync()
-	if got := f.report(pull); got != report {
+	if got := f.said(pull); got != report {
 		t.Errorf("the report is now\n%s\nand was\n%s", got, report)
 	}
 	answers := f.answers(pull)
@@ -304,19 +304,4 @@ func (f *reviewFixture) render(body string) string {
 		f.t.Fatalf("render: %s, %v", resp.Status, err)
 	}
 	return string(html)
-}
-
-// report is the comment that Mooring keeps up to date, beside its answers.
-func (f *reviewFixture) report(pull *gitea.Pull) string {
-	f.t.Helper()
-	var ours []string
-	for _, c := range pull.Comments() {
-		if c.By.ID == f.bot.ID && strings.Contains(c.Body, "mooring:report") {
-			ours = append(ours, c.Body)
-		}
-	}
-	if len(ours) != 1 {
-		f.t.Fatalf("there are %d reports:\n%s", len(ours), strings.Join(ours, "\n---\n"))
-	}
-	return ours[0]
 }

@@ -20,11 +20,9 @@ func (v *reviewer) beforeMerge() bool {
 	return v.forge != nil && v.repo.cfg.Apply == BeforeMerge
 }
 
-// IsPull tells a holder of locks that is a pull request from one that is a run.
-func IsPull(holder string) bool { return isPull(holder) }
-
-// isPull tells the name of a pull request from that of a run.
-func isPull(holder string) bool {
+// IsPull tells a holder of locks that is a pull request, or a review branch, from one
+// that is a run.
+func IsPull(holder string) bool {
 	return strings.HasPrefix(holder, "#") || strings.HasPrefix(holder, branchID(""))
 }
 
@@ -186,7 +184,7 @@ func yield(tx *bbolt.Tx, p *pull) error {
 // heldByPull tells that a lock is an open pull request's, which holds it from one start
 // of Mooring to the next.
 func (r *Runner) heldByPull(tx *bbolt.Tx, l locks.Lock) bool {
-	if !isPull(l.Run) {
+	if !IsPull(l.Run) {
 		return false
 	}
 	repo, err := r.repository(l.Repository)
@@ -296,7 +294,7 @@ func (r *Runner) stopHolders(repository, unit, by string) {
 		return // who reads them next says it
 	}
 	for _, l := range all {
-		if l.Unit != unit || repository != "" && l.Repository != repository || !isPull(l.Run) {
+		if l.Unit != unit || repository != "" && l.Repository != repository || !IsPull(l.Run) {
 			continue
 		}
 		repo, err := r.repository(l.Repository)

@@ -3,9 +3,6 @@ package runner
 import (
 	"cmp"
 	"context"
-	"crypto/hmac"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -139,7 +136,7 @@ func (v *reviewer) prepare(ctx context.Context, p *pull, made *pullPlan) (_ *rev
 	}
 	x := &reviewRun{
 		execution: &execution{r: v.r, repo: v.repo, run: run, graph: graph, tasks: map[string]task{}, known: known},
-		v:         v, pull: p, plan: made, planned: map[string]map[string]workspace.Output{}, plans: map[string]*reviewed{},
+		v:         v, pull: p, plan: made, planned: map[string]map[string]workspace.Output{},
 	}
 	x.ahead = x.afterPlans
 	ids := x.withApplied(graph.Affected(paths, before))
@@ -369,17 +366,3 @@ func (t ruledBy) ReadFile(path string) ([]byte, error) {
 	}
 	return t.Tree.ReadFile(path)
 }
-
-// contentOf is a digest that only this installation can make: what it is of may hold
-// secrets.
-func (r *Runner) contentOf(parts ...[]byte) string {
-	mac := hmac.New(sha256.New, r.seal.derive("contents of plans"))
-	for _, part := range parts {
-		fmt.Fprintf(mac, "%d:", len(part))
-		mac.Write(part)
-	}
-	return hex.EncodeToString(mac.Sum(nil))
-}
-
-// approvable tells whether a person's word on a pull request counts.
-func counts(permission forge.Permission) bool { return permission >= forge.Write }

@@ -131,19 +131,19 @@ func (v *reviewer) postReport(ctx context.Context, p *pull) error {
 	if err := v.hearReviews(ctx, p.ID); err != nil && !errors.Is(err, forge.ErrNotFound) {
 		return err
 	}
-	var report comment.Report
+	var report *reportOf
 	err := v.r.journal.view(func(tx *bbolt.Tx) (err error) {
 		if p, err = getPull(tx, p.Repository, p.ID); err != nil {
 			return err
 		}
-		report, err = v.report(tx, p, true)
+		report, err = v.report(tx, p)
 		return err
 	})
 	if err != nil {
 		return err
 	}
-	limit := v.forge.MaxComment()
-	body := comment.Render(report, limit)
+	v.addTexts(report)
+	body := comment.Render(report.Report, v.forge.MaxComment())
 	sum := sha256.Sum256([]byte(body))
 	digest := hex.EncodeToString(sum[:])
 	id := p.Report

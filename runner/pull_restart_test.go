@@ -36,7 +36,7 @@ func TestAnApplyBeforeTheMergeOutlivesMooring(t *testing.T) {
 	rest := func(name string, pull *gitea.Pull, came string) {
 		t.Helper()
 		f.held(fmt.Sprintf("%s1 #%d, %s2 #%d", name, pull.Number, name, pull.Number))
-		r := f.report(pull)
+		r := f.said(pull)
 		if !strings.Contains(r, came) || !strings.Contains(r, "1 to add") {
 			t.Errorf("%s: the plan of what is left is not in\n%s", name, r)
 		}
@@ -47,7 +47,7 @@ func TestAnApplyBeforeTheMergeOutlivesMooring(t *testing.T) {
 		f.sync()
 		f.says(f.author, pull, "mooring apply")
 		if !pull.State().Merged {
-			t.Errorf("%s: it is not merged: %s", name, f.report(pull))
+			t.Errorf("%s: it is not merged: %s", name, f.said(pull))
 		}
 		f.held("")
 		runs := f.sync()

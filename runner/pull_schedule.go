@@ -35,7 +35,7 @@ func (v *reviewer) schedule(ctx context.Context, refs mirror.Refs) error {
 		if p.Ended || v.midApply(p) { // what is new of it comes after its apply
 			continue
 		}
-		due, why := v.due(p, refs.Head.Commit)
+		due, why := v.due(ctx, p, refs.Head.Commit)
 		if why != "" {
 			failed = errors.Join(failed, v.standBack(p, why))
 		}
@@ -48,7 +48,7 @@ func (v *reviewer) schedule(ctx context.Context, refs mirror.Refs) error {
 
 // due tells whether a pull request wants a plan now, or why it gets none although it
 // is open; neither where its plan is there, or under way.
-func (v *reviewer) due(p *pull, base string) (bool, string) {
+func (v *reviewer) due(ctx context.Context, p *pull, base string) (bool, string) {
 	if why := v.cfg.excludes(p.Seen); why != "" {
 		return false, why
 	}
@@ -70,20 +70,9 @@ func (v *reviewer) due(p *pull, base string) (bool, string) {
 	case p.Plan == nil || p.Plan.Head != p.Seen.Head || !p.Plan.Done || p.Again != "":
 		return true, ""
 	case p.Plan.Base != base:
-		return v.touched(p, base), ""
+		return v.touched(ctx, p, base), ""
 	}
 	return false, ""
-}
-
-// excludes says why the configuration leaves a pull request alone, or "".
-func (c ReviewConfig) excludes(pr forge.PullRequest) string {
-	if pr.Draft && !c.Drafts {
-		return "it is a draft"
-	}
-	if len(c.Labels) > 0 && !slices.ContainsFunc(c.Labels, func(l string) bool { return slices.Contains(pr.Labels, l) }) {
-		return "it has none of the labels " + strings.Join(c.Labels, ", ")
-	}
-	return ""
 }
 
 // mostMoves is how many moves of the branch are remembered with the units that they
@@ -92,7 +81,7 @@ const mostMoves = 100
 
 // touched tells whether what the branch got since matters to a plan: whether it
 // touches a unit of the plan, or what that depends on. What cannot be told does.
-func (v *reviewer) touched(p *pull, base string) bool {
+func (v *reviewer) touched(ctx context.Context, p *pull, base string) bool {
 	if p.Plan.Failed != "" || p.Plan.Run == "" {
 		return true
 	}
@@ -104,7 +93,7 @@ func (v *reviewer) touched(p *pull, base string) bool {
 	if err != nil {
 		return true
 	}
-	graph, err := v.repo.graphAt(context.Background(), base)
+	graph, err := v.repo.graphAt(ctx, base)
 	if err != nil {
 		return true // its plan says what is wrong
 	}
@@ -113,8 +102,11 @@ func (v *reviewer) touched(p *pull, base string) bool {
 	moved, known := v.moved[key]
 	v.mu.Unlock()
 	if !known {
-		before, _ := v.repo.scan(context.Background(), p.Plan.Base) // without an answer everybody's declaration changed
+		before, _ := v.repo.scan(ctx, p.Plan.Base) // without an answer everybody's declaration changed
 		moved = graph.Affected(paths, before)
+		if ctx.Err() != nil {
+			return true // what was read is not all
+		}
 		v.mu.Lock()
 		if len(v.moved) >= mostMoves {
 			clear(v.moved)

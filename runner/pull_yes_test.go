@@ -19,7 +19,7 @@ func TestAMergeAloneIsNoYesToAnEndNorToAnotherState(t *testing.T) {
 	f.repo.PushChange(f.author, "ends", "Goes", githttp.Change{Remove: []string{"gone"}})
 	ends := f.repo.Open(f.author, "ends", gitea.Branch, "Goes")
 	f.sync()
-	says(t, f.report(ends), "1 to destroy")
+	says(t, f.said(ends), "1 to destroy")
 	ends.Merge(f.author, "merge")
 	if got := summary(f.sync()); got != "gone held" {
 		t.Errorf("after a merge that nobody approved: %s", got)
@@ -81,7 +81,7 @@ func TestAForkIsLetRunOnlyAtTheHeadThatWasShown(t *testing.T) {
 	fork.Push(mallory, "topic", "Harmless", map[string]string{"app/main.tf": module(`"two"`)})
 	pull := f.repo.Open(mallory, fork.HeadRef("topic"), gitea.Branch, "Harmless")
 	f.sync()
-	says(t, f.report(pull), "fork")
+	says(t, f.said(pull), "fork")
 	pull.Comment(f.reviewer, "mooring plan")
 	// It is pushed after the word, and before Mooring hears it.
 	evil := fork.Push(mallory, "topic", "Evil", map[string]string{"app/main.tf": module(`"evil"`)})
@@ -94,7 +94,7 @@ func TestAForkIsLetRunOnlyAtTheHeadThatWasShown(t *testing.T) {
 	says(t, strings.Join(f.answers(pull), "\n"), short(evil))
 	pull.Comment(f.reviewer, "mooring plan")
 	f.sync()
-	says(t, f.report(pull), "1 to change")
+	says(t, f.said(pull), "1 to change")
 }
 
 // A push after an apply is another thing than what was applied.
@@ -109,14 +109,14 @@ func TestAPushAfterAnApplyIsNotApplied(t *testing.T) {
 	pull.Comment(f.author, "mooring apply")
 	f.sync()
 	says(t, strings.Join(f.answers(pull), "\n"), "applied already")
-	says(t, f.report(pull), "Applied")
+	says(t, f.said(pull), "Applied")
 
 	second := f.repo.Push(f.author, "topic", "More", map[string]string{"app/main.tf": module(`"three"`)})
 	pull.AwaitHead(second)
 	f.sync()
 	f.status(second, "mooring/apply", "")
 	f.status(second, "mooring/plan", "success", "1 to change")
-	says(t, f.report(pull), "1 to change", "three", "mooring apply")
+	says(t, f.said(pull), "1 to change", "three", "mooring apply")
 	pull.Comment(f.author, "mooring plan")
 	pull.Comment(f.author, "mooring apply") // not before the plan that was asked for is there
 	f.sync()

@@ -248,6 +248,39 @@ func (r *Runner) followOne(ctx context.Context, a adopted) error {
 // settle records how an adopted apply ended, as the run that began it would have.
 // by says who cancelled it; "" is nobody.
 func (r *Runner) settle(a adopted, left terraform.Leftover, by string) error {
+	o := r.outcomeOf(a, left)
+	var key string
+	var run *Run
+	err := r.journal.update(func(tx *bbolt.Tx) (err error) {
+		run, key, err = r.recordAdopted(tx, a, o, by)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	r.Hint(a.repository, false) // a pull request may be merged now
+	r.leave(a)
+	r.counters.unit(&o.UnitResult)
+	r.emit(Event{Repository: a.repository, Run: a.run, Unit: a.unit, Phase: PhaseDone, Status: o.Status, Text: joined(o.Error, o.Reason), Add: o.Add, Change: o.Change, Destroy: o.Destroy})
+	if run.Status != Running {
+		r.emit(Event{Repository: a.repository, Run: a.run, Phase: PhaseEnd, Status: run.Status})
+	}
+	if o.gone && key != "" {
+		if err := r.home.Forget(a.repository, key); err != nil {
+			r.opts.Log.Warn("cannot clear away after a unit that is gone", "unit", a.unit, "error", err)
+		}
+	}
+	if left.Dir == "" {
+		return nil
+	}
+	if err := r.home.Clear(left); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	return nil
+}
+
+// outcomeOf is how an adopted apply ended, in the words of the run that began it.
+func (r *Runner) outcomeOf(a adopted, left terraform.Leftover) *outcome {
 	hide := redact.New(r.serverSecrets()...)
 	o := outcome{UnitResult: a.intent.Result}
 	o.ID, o.Kind, o.Removal, o.Status = a.unit, KindWorkspace, a.intent.Removal, Running
@@ -266,89 +299,79 @@ func (r *Runner) settle(a adopted, left terraform.Leftover, by string) error {
 	o.hide(hide)
 	began := a.intent.Started
 	o.Started, o.Seconds = &began, seconds(left.Took())
-	var key string
-	var run *Run
-	err = r.journal.update(func(tx *bbolt.Tx) error {
-		m, err := getMemory(tx, a.repository, a.unit)
-		if err != nil {
-			return err
-		}
-		key = m.Key
-		if run, err = getRun(tx, a.run); err != nil {
-			return err
-		}
-		u := run.Unit(a.unit)
-		if u == nil || u.Status != Running || m.Intent == nil || m.Intent.Digest != a.intent.Digest {
-			return nil // recorded already
-		}
-		m.Intent = nil
-		m.took(run, &o, a.intent.From)
-		o.Notes = withNotes(u.Notes, o.Notes...)
-		*u = o.UnitResult
-		held, err := locks.List(tx)
-		if err != nil {
-			return err
-		}
-		for _, l := range held {
-			if l.Run == a.run && l.Unit == a.unit {
-				if _, err := locks.Break(tx, l.Key); err != nil {
-					return err
-				}
-			}
-		}
-		if o.gone {
-			err = forget(tx, a.repository, a.unit)
-		} else {
-			err = putMemory(tx, m)
-		}
-		if err := errors.Join(err, putResult(tx, run.ID, *u)); err != nil {
-			return err
-		}
-		if by != "" {
-			run.Cancelled = by
-		}
-		run.Settle()
-		if run.Status != Running {
-			end := r.opts.Now()
-			run.Finished, run.Seconds = &end, seconds(end.Sub(run.Started))
-		}
-		if err := putRun(tx, run); err != nil {
-			return err
-		}
-		if repo, err := r.repository(a.repository); err == nil && run.Status != Running {
-			return r.tellPulls(tx, repo, run)
-		}
-		return nil
-	})
+	return &o
+}
+
+// recordAdopted writes how an adopted apply ended, unless that was written before, and
+// lets go of its lock. It returns the run and what the unit's warm directories are named for.
+func (r *Runner) recordAdopted(tx *bbolt.Tx, a adopted, o *outcome, by string) (*Run, string, error) {
+	m, err := getMemory(tx, a.repository, a.unit)
+	if err != nil {
+		return nil, "", err
+	}
+	key := m.Key
+	run, err := getRun(tx, a.run)
+	if err != nil {
+		return nil, key, err
+	}
+	u := run.Unit(a.unit)
+	if u == nil || u.Status != Running || m.Intent == nil || m.Intent.Digest != a.intent.Digest {
+		return run, key, nil // recorded already
+	}
+	m.Intent = nil
+	m.took(run, o, a.intent.From)
+	o.Notes = withNotes(u.Notes, o.Notes...)
+	*u = o.UnitResult
+	if err := breakLocks(tx, a.run, a.unit); err != nil {
+		return run, key, err
+	}
+	if o.gone {
+		err = forget(tx, a.repository, a.unit)
+	} else {
+		err = putMemory(tx, m)
+	}
+	if err := errors.Join(err, putResult(tx, run.ID, *u)); err != nil {
+		return run, key, err
+	}
+	if by != "" {
+		run.Cancelled = by
+	}
+	run.Settle()
+	if run.Status != Running {
+		end := r.opts.Now()
+		run.Finished, run.Seconds = &end, seconds(end.Sub(run.Started))
+	}
+	if err := putRun(tx, run); err != nil {
+		return run, key, err
+	}
+	if repo, err := r.repository(a.repository); err == nil && run.Status != Running {
+		return run, key, r.tellPulls(tx, repo, run)
+	}
+	return run, key, nil
+}
+
+// breakLocks lets go of what a run holds for a unit.
+func breakLocks(tx *bbolt.Tx, run, unit string) error {
+	held, err := locks.List(tx)
 	if err != nil {
 		return err
 	}
-	r.Hint(a.repository, false) // a pull request may be merged now
-	r.mu.Lock()
-	for i := range r.adopted {
-		if r.adopted[i].run == a.run && r.adopted[i].unit == a.unit {
-			r.adopted = append(r.adopted[:i:i], r.adopted[i+1:]...)
-			break
+	for _, l := range held {
+		if l.Run != run || l.Unit != unit {
+			continue
 		}
-	}
-	r.mu.Unlock()
-	r.counters.unit(&o.UnitResult)
-	r.emit(Event{Repository: a.repository, Run: a.run, Unit: a.unit, Phase: PhaseDone, Status: o.Status, Text: joined(o.Error, o.Reason), Add: o.Add, Change: o.Change, Destroy: o.Destroy})
-	if run.Status != Running {
-		r.emit(Event{Repository: a.repository, Run: a.run, Phase: PhaseEnd, Status: run.Status})
-	}
-	if o.gone && key != "" {
-		if err := r.home.Forget(a.repository, key); err != nil {
-			r.opts.Log.Warn("cannot clear away after a unit that is gone", "unit", a.unit, "error", err)
+		if _, err := locks.Break(tx, l.Key); err != nil {
+			return err
 		}
-	}
-	if left.Dir == "" {
-		return nil
-	}
-	if err := r.home.Clear(left); err != nil && !errors.Is(err, os.ErrNotExist) {
-		return err
 	}
 	return nil
+}
+
+// leave takes an apply off the list of those that are followed.
+func (r *Runner) leave(a adopted) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.adopted = slices.DeleteFunc(r.adopted, func(b adopted) bool { return b.run == a.run && b.unit == a.unit })
 }
 
 // both puts two things that are known beside each other.

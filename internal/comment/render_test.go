@@ -199,7 +199,7 @@ func TestStatusText(t *testing.T) {
 // A plan of 10 MB is no work: little of it is looked at.
 func TestRender10MB(t *testing.T) {
 	if testing.Short() {
-		t.Skip("short")
+		t.Skip("SKIPPED in short mode: texts of 10 MB")
 	}
 	r := report(Unit{ID: "a", Status: "planned", Add: 1, Text: bigPlan(), Diff: bigPlan()}, Unit{ID: "b", Status: "planned", Change: 1, Text: strings.Repeat("x", 5<<20)})
 	began := time.Now()
