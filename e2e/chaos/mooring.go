@@ -23,10 +23,19 @@ const limit = 3 * time.Minute
 // environ is what a Mooring of this world sees.
 func (w *world) environ() []string {
 	return append([]string{
-		"PATH=" + filepath.Dir(w.terraform) + string(os.PathListSeparator) + os.Getenv("PATH"),
+		"PATH=" + strings.Join(append([]string{filepath.Dir(w.terraform)}, programs()...), string(os.PathListSeparator)),
 		"HOME=" + filepath.Join(w.dir, "home"), "TF_CLI_CONFIG_FILE=" + os.DevNull, "CHECKPOINT_DISABLE=1", "LANG=C.UTF-8",
 		"CHAOS_WORLD=" + w.id, "CHAOS_JOURNAL=" + w.journal,
 	}, w.env...)
+}
+
+// programs are the directories of PATH, but for those in a home: a sandbox shows what is on
+// PATH, and what the person who plays this keeps in their home is none of the attempts'.
+func programs() []string {
+	return slices.DeleteFunc(filepath.SplitList(os.Getenv("PATH")), func(dir string) bool {
+		home, err := os.UserHomeDir()
+		return strings.HasPrefix(dir, "/root/") || strings.HasPrefix(dir, "/home/") || err == nil && strings.HasPrefix(dir, home+"/")
+	})
 }
 
 // command makes a mooring command of this world, not started.
