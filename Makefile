@@ -5,7 +5,7 @@ BIN         := bin/mooring
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 VERSION     := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 LDFLAGS     := -s -w -X main.version=$(VERSION)
-PACKAGES    ?= ./...
+PACKAGES    ?= ./runner ./... # the longest first: it waits more than it works, beside the others
 TIMEOUT     ?= 40m
 FUZZTIME    ?= 10s
 
@@ -23,7 +23,7 @@ help: ## Say what there is (the default)
 		/^##@ / { printf "\n%s\n", substr($$0, 5) } \
 		/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@echo
-	@echo "Settings: PACKAGES=./locks/... TIMEOUT=40m FUZZTIME=10s CONTEXT=name KEEP=1 REVIEWS=1 BROWSER=path"
+	@echo "Settings: PACKAGES=./locks/... TIMEOUT=40m FUZZTIME=10s CONTEXT=name KEEP=1 REVIEWS=1 DRIFT=1 BROWSER=path"
 
 ##@ Use it
 build: ## Build bin/mooring, static
@@ -32,9 +32,9 @@ build: ## Build bin/mooring, static
 install: ## Install mooring into Go's bin directory
 	CGO_ENABLED=0 $(GO) install -trimpath -ldflags '$(LDFLAGS)' ./cmd/mooring
 
-demo: build ## Watch the main job on a real API server (KEEP=1 leaves it up, CONTEXT=name uses your cluster, REVIEWS=1 tells of pull requests)
+demo: build ## Watch the main job on a real API server (KEEP=1 leaves it up, CONTEXT=name uses your cluster, REVIEWS=1 tells of pull requests, DRIFT=1 of drift)
 	@$(GO) build -o bin/demo ./e2e/demo
-	@exec bin/demo -mooring $(BIN) -context '$(CONTEXT)' $(if $(filter-out 0 no false,$(KEEP)),-keep) $(if $(filter-out 0 no false,$(REVIEWS)),-reviews)
+	@exec bin/demo -mooring $(BIN) -context '$(CONTEXT)' $(if $(filter-out 0 no false,$(KEEP)),-keep) $(if $(filter-out 0 no false,$(REVIEWS)),-reviews) $(if $(filter-out 0 no false,$(DRIFT)),-drift)
 
 ##@ Test it
 test: parts-all ## Run every test, with the race detector; builds the parts first
@@ -69,9 +69,9 @@ fmt: ## Format Go and Terraform files
 docs: ## Write docs/reference again from the code
 	$(GO) test ./docs -run TestReference -update
 
-pictures: build ## Write docs/pictures again: the demo of reviews, and Chromium (BROWSER=path)
+pictures: build ## Write docs/pictures again: the demos of reviews and of drift, and Chromium (BROWSER=path)
 	@$(GO) build -o bin/demo ./e2e/demo
-	@exec bin/demo -mooring $(BIN) -reviews -pictures docs/pictures -browser '$(or $(BROWSER),chromium)'
+	@for story in -reviews -drift; do bin/demo -mooring $(BIN) $$story -pictures docs/pictures -browser '$(or $(BROWSER),chromium)' || exit 1; done
 
 ##@ Parts and packages
 parts: ## Build the real API server that tests and the demo use; minutes the first time, then cached

@@ -56,7 +56,7 @@ func TestSnippetsOfServerConfiguration(t *testing.T) {
 func serversOwn(body *hclsyntax.Body) bool {
 	for _, b := range body.Blocks {
 		switch b.Type {
-		case "repository", "cluster", "pages", "charts", "sops", "keep":
+		case "repository", "cluster", "pages", "charts", "sops", "keep", "policy", "pack", "team", "credentials", "notify", "route":
 			return true
 		}
 	}
@@ -68,7 +68,7 @@ func check(t *testing.T, page, text string, body *hclsyntax.Body) {
 	dir := t.TempDir()
 	for _, m := range file.FindAllStringSubmatch(text, -1) {
 		name := filepath.Join(dir, filepath.Base(m[1]))
-		if err := os.WriteFile(name, key(t), 0o600); err != nil {
+		if err := os.WriteFile(name, key(t, strings.HasSuffix(name, ".pub")), 0o600); err != nil {
 			t.Fatal(err)
 		}
 		text = strings.ReplaceAll(text, `"`+m[1]+`"`, `"`+name+`"`)
@@ -89,7 +89,12 @@ func check(t *testing.T, page, text string, body *hclsyntax.Body) {
 	if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	_, _, diags := serverconfig.Load(name, func(string) (string, bool) { return "a secret of more than sixteen characters", true })
+	_, _, diags := serverconfig.Load(name, func(name string) (string, bool) {
+		if name == "CHAT_URL" {
+			return "slack://hook:AAAAAAAAA-BBBBBBBBB-123456789123456789123456@webhook", true
+		}
+		return "a secret of more than sixteen characters", true
+	})
 	for _, d := range diags {
 		if d.Severity == hcl.DiagError {
 			t.Errorf("%s: %v in\n%s", page, d, text)
@@ -97,16 +102,21 @@ func check(t *testing.T, page, text string, body *hclsyntax.Body) {
 	}
 }
 
-// key is what stands in every file: a private key.
-func key(t *testing.T) []byte {
+// key is what stands in every file: a private key, or the public part of one.
+func key(t *testing.T, public bool) []byte {
 	t.Helper()
-	_, private, err := ed25519.GenerateKey(rand.Reader)
+	own, private, err := ed25519.GenerateKey(rand.Reader)
 	if err != nil {
 		t.Fatal(err)
 	}
+	kind := "PRIVATE KEY"
 	der, err := x509.MarshalPKCS8PrivateKey(private)
+	if public {
+		kind = "PUBLIC KEY"
+		der, err = x509.MarshalPKIXPublicKey(own)
+	}
 	if err != nil {
 		t.Fatal(err)
 	}
-	return pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})
+	return pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der})
 }

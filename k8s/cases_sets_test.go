@@ -110,3 +110,31 @@ func TestCase23SmallPruneIsNotHeld(t *testing.T) {
 		t.Errorf("%s", summary(result))
 	}
 }
+
+// Two Moorings that have a set of one name on one cluster take each other's objects for leftovers: they prune none, unless a
+// person has said of it that it may go. What a set sends is its own.
+func TestWhatOnlyALabelClaimsIsLeftAlone(t *testing.T) {
+	r := newRig(t)
+	r.mustApply(configMap("both", "k: v") + configMap("theirs", "k: v"))
+	other := &rig{T: t, c: r.c, ns: r.ns, set: r.set} // knows nothing of the first
+	manifests := configMap("both", "k: v") + configMap("ours", "k: v")
+	for range 2 {
+		result := other.mustApply(manifests)
+		if result.Pruned != 0 || result.Skipped != 1 || r.get("v1", "ConfigMap", "theirs") == nil || !strings.Contains(summary(result), "another Mooring may have") {
+			t.Fatalf("with a set of the same name:\n%s", summary(result))
+		}
+	}
+	result, err := other.c.Delete(t.Context(), other.set, other.inv, other.options())
+	if err != nil || result.Pruned != 2 || result.Skipped != 1 || r.get("v1", "ConfigMap", "theirs") == nil {
+		t.Errorf("the set went: %v\n%s", err, summary(result))
+	}
+	other.inv = Inventory{}
+	other.mustApply(manifests)
+	r.edit("person", "v1", "ConfigMap", "theirs", `{"metadata":{"annotations":{"mooring.dev/prune":"enabled"}}}`)
+	if result := other.mustApply(manifests); result.Pruned != 1 || r.get("v1", "ConfigMap", "theirs") != nil {
+		t.Errorf("it may go:\n%s", summary(result))
+	}
+	if result := other.mustApply(configMap("ours", "k: v")); result.Pruned != 1 {
+		t.Errorf("what it has sent is its own:\n%s", summary(result))
+	}
+}

@@ -52,6 +52,7 @@ type Cluster struct {
 	narrow narrow // lists that are forbidden to the user
 
 	patience patience // with what is not healthy yet
+	vitals   vitals   // what drift scans have seen of objects' health
 
 	watches           *watches // of what carries our label; nil: a look is a list
 	definitionWatches *watches // of epochKinds

@@ -35,26 +35,26 @@ func (x *execution) compare(ctx context.Context, i int) error {
 }
 
 func (x *execution) difference(ctx context.Context, i int) (ObjectAction, *Diff, error) {
-	a, c, p := &x.actions[i], x.c, x.p
+	a, p := &x.actions[i], x.p
 	o := p.objects[a.Desired]
 	switch {
 	case o.unknown:
-		return c.compareOwn(ctx, p, a.Desired, noteUnknown)
+		return x.compareOwn(ctx, a.Desired, noteUnknown)
 	case a.Verb == VerbRecreate:
-		return c.compareOwn(ctx, p, a.Desired, noteRecreated)
+		return x.compareOwn(ctx, a.Desired, noteRecreated)
 	}
 	dry, err := x.dryRun(ctx, i)
 	switch {
 	case err != nil:
 		return Failed, nil, err
 	case a.Verb == VerbRecreate: // the server has said so
-		return c.compareOwn(ctx, p, a.Desired, noteRecreated)
+		return x.compareOwn(ctx, a.Desired, noteRecreated)
 	case dry == nil:
-		return c.compareOwn(ctx, p, a.Desired, noteNotDryRun)
+		return x.compareOwn(ctx, a.Desired, noteNotDryRun)
 	case dry.created:
 		return Created, p.created(a.Desired), nil
 	}
-	live, err := c.read(ctx, p, a.Desired)
+	live, err := x.read(ctx, a.Desired)
 	if err != nil {
 		return Failed, nil, err
 	}
@@ -74,9 +74,10 @@ func (x *execution) difference(ctx context.Context, i int) (ObjectAction, *Diff,
 
 // compareOwn compares a desired object with the live one by the fields that are the set's: for what the server
 // cannot be asked about, because note says so. One request.
-func (c *Cluster) compareOwn(ctx context.Context, p *prepared, i int, note string) (ObjectAction, *Diff, error) {
+func (x *execution) compareOwn(ctx context.Context, i int, note string) (ObjectAction, *Diff, error) {
+	p := x.p
 	o := p.objects[i]
-	live, err := c.read(ctx, p, i)
+	live, err := x.read(ctx, i)
 	if err != nil {
 		return Failed, nil, err
 	}
@@ -102,7 +103,17 @@ func (p *prepared) created(i int) *Diff {
 	return diffObjects(nil, p.objects[i].Object, p.objects[i].sensitive)
 }
 
-// read returns the live object, nil when there is none.
+// read returns the live object, nil when there is none, and remembers it for the plan.
+func (x *execution) read(ctx context.Context, i int) (map[string]any, error) {
+	live, err := x.c.read(ctx, x.p, i)
+	if o := x.p.objects[i]; err == nil && live != nil && !o.isSecret() {
+		x.mu.Lock()
+		x.seen[o.ID()] = live
+		x.mu.Unlock()
+	}
+	return live, err
+}
+
 func (c *Cluster) read(ctx context.Context, p *prepared, i int) (map[string]any, error) {
 	o, k := p.objects[i], p.kind[i]
 	a, err := c.send(ctx, request{verb: http.MethodGet, path: k.object(o.GetNamespace(), url.PathEscape(o.GetName())), accept: acceptObject})

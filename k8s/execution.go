@@ -21,12 +21,13 @@ type execution struct {
 	epoch    string
 	results  []ObjectResult // beside actions
 
-	mu   sync.Mutex  // guards held
-	held map[ID]Item // what the set holds, as far as known: the inventory in the making
+	mu   sync.Mutex            // guards what follows
+	held map[ID]Item           // what the set holds, as far as known: the inventory in the making
+	seen map[ID]map[string]any // of a preview: the live objects that it compared
 }
 
 func (c *Cluster) execution(set Set, inv Inventory, opts ApplyOptions) *execution {
-	return &execution{c: c, set: set, stored: inv, inv: inv, opts: opts, sink: sink{to: opts.Events}, held: inv.byID()}
+	return &execution{c: c, set: set, stored: inv, inv: inv, opts: opts, sink: sink{to: opts.Events}, held: inv.byID(), seen: map[ID]map[string]any{}}
 }
 
 // begin does everything that needs no write: kinds, names, the plan, the schemas.

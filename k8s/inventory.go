@@ -26,6 +26,9 @@ type Item struct {
 	Applied string `json:"applied,omitempty"`
 	// Healthy tells that it was Current when the set was last waited for, and has not been sent since.
 	Healthy bool `json:"healthy,omitempty"`
+	// Recalled tells that nothing but its label says that the set made it: another Mooring may have, with a set of the same
+	// name. It is so until the set sends it.
+	Recalled bool `json:"recalled,omitempty"`
 }
 
 // Ref names the item as reports do.

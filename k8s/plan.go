@@ -92,7 +92,11 @@ func Plan(set Set, desired []Desired, observed Observed, inv Inventory) []Action
 		}
 	}
 	for i, d := range desired {
-		applies = append(applies, want(label, i, d, before[d.Item.ID], observed))
+		a := want(label, i, d, before[d.Item.ID], observed)
+		if was, ours := before[d.Item.ID]; ours && set.leaves(a) {
+			a.Verb, a.Item, a.Reason = VerbKeep, was, "it has not drifted"
+		}
+		applies = append(applies, a)
 	}
 	for _, item := range inv.Items {
 		if !wanted[item.ID] {
@@ -167,6 +171,8 @@ func leave(set Set, label string, item Item, live Live, desiredUIDs map[types.UI
 		a.Verb, a.Reason = VerbSkip, "it is annotated "+pruneAnnotation+": disabled"
 	case isProtected(item) && live.Prune != "enabled":
 		a.Verb, a.Reason = VerbSkip, "a "+item.Kind+" is deleted only when annotated "+pruneAnnotation+": enabled"
+	case item.Recalled && live.Prune != "enabled":
+		a.Verb, a.Reason = VerbSkip, "nothing but its label says that this set made it, and another Mooring may have: it is deleted only when annotated "+pruneAnnotation+": enabled"
 	case !set.Prune:
 		a.Verb, a.Reason = VerbSkip, "pruning is off for this set"
 	default:

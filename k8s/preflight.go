@@ -79,7 +79,7 @@ func (x *execution) dryRun(ctx context.Context, i int) (*answer, error) {
 // cannot be asked without side effects.
 func (c *Cluster) dryRun(ctx context.Context, p *prepared, i int) (*answer, error) {
 	o := p.objects[i]
-	a, err := c.patchApply(ctx, p, i, p.body[i], true)
+	a, err := c.patchApply(ctx, p, i, p.body[i], p.set.Force, true)
 	if err == nil {
 		return &a, nil
 	}
@@ -88,6 +88,12 @@ func (c *Cluster) dryRun(ctx context.Context, p *prepared, i int) (*answer, erro
 	}
 	err = c.refusal(o, err)
 	var conflict *ConflictError
+	if errors.As(err, &conflict) && p.set.takesBack(o.Ref(), conflict.Fields) {
+		if a, err = c.patchApply(ctx, p, i, p.body[i], true, true); err == nil {
+			return &a, nil
+		}
+		err = c.refusal(o, err)
+	}
 	if errors.As(err, &conflict) {
 		rest := withoutLeftovers(conflict.Manager)
 		if len(rest) == 0 || len(rest) == 1 && rest[0] == autoscaler {

@@ -13,6 +13,8 @@ import (
 type ChangePlan struct {
 	Result           // objects, with what is lost first, and counts; Inventory is the one given in
 	Actions []Action // the decisions behind it
+	// Live are the objects as the cluster has them, of those that would be changed; never a Secret's.
+	Live map[ID]map[string]any `json:"-"`
 }
 
 // Plan says what Apply would do and changes nothing. Objects that differ are dry-run on the server and compared
@@ -52,7 +54,7 @@ func (c *Cluster) Plan(ctx context.Context, set Set, desired []Object, inv Inven
 	}
 	_ = group.Wait() // errors are in the slots
 	plan.Result = x.summary()
-	plan.Inventory = inv
+	plan.Inventory, plan.Live = inv, x.seen
 	plan.addNameless(nameless)
 	plan.sort()
 	if ctx.Err() != nil {

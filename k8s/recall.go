@@ -16,7 +16,7 @@ import (
 
 // recall finds what the set holds in the cluster when nothing is known of it: its first apply, or the first one after Mooring lost
 // its data. Every kind that can be listed is asked for objects with the set's label. A label alone is no proof, since controllers copy
-// labels to what they make: the fields must be ours, too.
+// labels to what they make: the fields must be ours, too. Even then another Mooring may have made them: see Item.Recalled.
 func (x *execution) recall(ctx context.Context) error {
 	if len(x.inv.Items) > 0 {
 		return nil
@@ -34,6 +34,7 @@ func (x *execution) recall(ctx context.Context) error {
 			mu.Lock()
 			defer mu.Unlock()
 			for _, item := range items {
+				item.Recalled = !x.opts.Ours
 				if !uids[item.UID] { // one object may show through two groups
 					uids[item.UID], found[item.ID] = true, item
 				}

@@ -114,6 +114,8 @@ type ApplyOptions struct {
 	Elsewhere func(ID) (string, error)
 	// Source is the digest of what was rendered (Source.Digest); it goes into the inventory when all of it is applied and healthy.
 	Source string
+	// Ours tells that what carries the set's label was made by it: for a look from where its inventory is not known.
+	Ours bool
 }
 
 // sink calls Events one at a time.

@@ -4,6 +4,7 @@ import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/hex"
+	"slices"
 	"strings"
 	"time"
 
@@ -17,8 +18,11 @@ type Set struct {
 	Prune            bool          // delete what the set no longer holds
 	Timeout          time.Duration // how long to wait for health, and for deletions; 0 means 5 minutes
 	Force            bool          // take fields over from any other manager
-	AllowPrune       map[ID]bool   // what a person has said yes to pruning, should it be a large share of the set
-	AllowMove        bool          // a person has said yes to leaving behind what the set holds in another cluster
+	// Heal makes an apply one that only puts right what others have done: by reference, the fields of objects that are taken
+	// back from whoever wrote them. Any other object that is there is left as it is. nil is an ordinary apply.
+	Heal       map[string][]string
+	AllowPrune map[ID]bool // what a person has said yes to pruning, should it be a large share of the set
+	AllowMove  bool        // a person has said yes to leaving behind what the set holds in another cluster
 	// Key makes hashes of Secrets that say nothing about them to who has not got it. Without one, none is kept, and
 	// Secrets are sent with every apply.
 	Key              []byte
@@ -33,8 +37,8 @@ const (
 	// ownerLabel on an object names the set that applied it, in a short form; the annotation of the same name
 	// holds the whole ID.
 	ownerLabel = "mooring.dev/set"
-	// pruneAnnotation is "disabled" to keep an object when it leaves the set, "enabled" to let a protected
-	// kind be deleted.
+	// pruneAnnotation is "disabled" to keep an object when it leaves the set, "enabled" to let one of a protected
+	// kind be deleted, or one that nothing but its label ties to the set.
 	pruneAnnotation = "mooring.dev/prune"
 	// recreateAnnotation is "enabled" to have an object deleted and made again where a change of it is impossible.
 	recreateAnnotation = "mooring.dev/recreate"
@@ -45,6 +49,29 @@ const (
 	// parallel is how many objects are applied, or deleted, at once.
 	parallel = 16
 )
+
+// leaves tells that a healing leaves an object alone that is there.
+func (s Set) leaves(a Action) bool {
+	_, drifted := s.Heal[a.Item.Ref()]
+	return s.Heal != nil && !drifted && a.Live.Found && (a.Verb == VerbApply || a.Verb == VerbVerify)
+}
+
+// takesBack tells that a healing may take these fields of an object from their managers.
+func (s Set) takesBack(ref string, fields []string) bool {
+	if len(fields) == 0 {
+		return false
+	}
+	mine := map[string]bool{}
+	for _, f := range s.Heal[ref] {
+		mine[plainPath(f)] = true
+	}
+	return !slices.ContainsFunc(fields, func(f string) bool { return !mine[plainPath(f)] })
+}
+
+// plainPath is a field's path however it is spelled: the server puts a dot before it and quotes names.
+func plainPath(path string) string {
+	return strings.ReplaceAll(strings.TrimPrefix(path, "."), `"`, "")
+}
 
 // label is the set's ID as a label value: the readable part cut short, and a hash that tells sets apart.
 func (s Set) label() string {

@@ -41,9 +41,9 @@ type applied struct {
 func (c *Cluster) serverSideApply(ctx context.Context, p *prepared, i int) (applied, error) {
 	o, k, body := p.objects[i], p.kind[i], p.body[i]
 	var out applied
-	adopted, moved := false, false
+	adopted, moved, force := false, false, p.set.Force
 	for {
-		a, err := c.patchApply(ctx, p, i, body, false)
+		a, err := c.patchApply(ctx, p, i, body, force, false)
 		if isOtherVersion(err) && !moved {
 			moved = true
 			if err := c.moveRecord(ctx, o, k); err != nil {
@@ -59,6 +59,9 @@ func (c *Cluster) serverSideApply(ctx context.Context, p *prepared, i int) (appl
 				if err := c.adopt(ctx, o, k); err != nil {
 					return out, err
 				}
+				continue
+			case !force && p.set.takesBack(o.Ref(), conflict.Fields):
+				force = true
 				continue
 			case len(rest) == 1 && rest[0] == autoscaler && slices.Equal(conflict.Fields, []string{".spec.replicas"}) && out.note == "":
 				out.note = "replicas are left to the autoscaler"
@@ -88,14 +91,14 @@ func (c *Cluster) serverSideApply(ctx context.Context, p *prepared, i int) (appl
 }
 
 // patchApply sends one apply. A kind that the set itself has just defined may not be served at once.
-func (c *Cluster) patchApply(ctx context.Context, p *prepared, i int, body []byte, dryRun bool) (answer, error) {
+func (c *Cluster) patchApply(ctx context.Context, p *prepared, i int, body []byte, force, dryRun bool) (answer, error) {
 	o, k := p.objects[i], p.kind[i]
 	if o.unknown {
 		return answer{}, errUnknownObject(o)
 	}
 	r := request{verb: http.MethodPatch, media: types.ApplyPatchType, accept: acceptMetadata, body: body,
 		path:   k.object(o.GetNamespace(), url.PathEscape(o.GetName())),
-		params: map[string]string{"fieldManager": manager, "fieldValidation": "Strict", "force": fmt.Sprint(p.set.Force)}}
+		params: map[string]string{"fieldManager": manager, "fieldValidation": "Strict", "force": fmt.Sprint(force)}}
 	if dryRun {
 		r.params["dryRun"], r.accept = "All", acceptObject
 	}

@@ -265,6 +265,10 @@ func TestTenantInventoryIsFoundAgain(t *testing.T) {
 	manifests := configMapIn("NS", "a", "1") + configMapIn("NS-b", "b", "1")
 	r.mustApply(manifests + configMapIn("NS", "left", "1"))
 	r.inv = Inventory{}
+	if result := r.mustApply(manifests); result.Skipped != 1 || len(result.Inventory.Items) != 3 {
+		t.Errorf("result:\n%s", summary(result))
+	}
+	r.edit("person", "v1", "ConfigMap", "left", `{"metadata":{"annotations":{"mooring.dev/prune":"enabled"}}}`)
 	if result := r.mustApply(manifests); result.Pruned != 1 || len(result.Inventory.Items) != 2 {
 		t.Errorf("result:\n%s", summary(result))
 	}

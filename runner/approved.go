@@ -35,6 +35,19 @@ func (w *workspaceRun) keep(ctx context.Context, p *terraform.Plan, now stateMem
 	}, nil
 }
 
+// freeLeftLock frees the state lock that a scan may have left which gave way and had to be killed: an apply that meets it
+// would fail, and its plan be burned. A plan finds it, and is not used.
+func (w *workspaceRun) freeLeftLock(ctx context.Context) error {
+	if !w.x.wasDisturbed(w.t.unit.ID) {
+		return nil
+	}
+	if err := w.s.Init(ctx, w.out); err != nil {
+		return err
+	}
+	_, err := w.makePlan(ctx)
+	return err
+}
+
 // applyApproved applies the saved plan that a person said yes to, and no other.
 // Where the world has moved since, a new plan is made and waits.
 func (w *workspaceRun) applyApproved(ctx context.Context) (outcome, error) {
@@ -55,6 +68,9 @@ func (w *workspaceRun) applyApproved(ctx context.Context) (outcome, error) {
 	}
 	if k := w.t.reviewed; w.x.locked != "" && k != nil && k.Volatile {
 		return w.applyAnew(ctx)
+	}
+	if err := w.freeLeftLock(ctx); err != nil {
+		return outcome{}, err
 	}
 	o, err := w.applyHeld(ctx, held)
 	if !errors.Is(err, terraform.ErrStalePlan) && !errors.Is(err, terraform.ErrPlan) {

@@ -67,7 +67,11 @@ func (w *workspaceRun) binding() (binding, error) {
 // policy is what decides over a plan beside the plan itself.
 func (w *workspaceRun) policy() string {
 	cfg := w.x.repo.cfg
-	return fmt.Sprintf("apply %s, auto_apply %s within %s, direct pushes held %t", cfg.Apply, w.t.unit.AutoApply, cfg.AutoApply, cfg.HoldDirect)
+	said := fmt.Sprintf("apply %s, auto_apply %s within %s, direct pushes held %t", cfg.Apply, w.t.unit.AutoApply, cfg.AutoApply, cfg.HoldDirect)
+	if rules := w.rules.digest(); rules != "" {
+		said += ", rules " + rules
+	}
+	return said
 }
 
 func variablesDigest(s terraform.Spec) string {

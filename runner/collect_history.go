@@ -54,8 +54,18 @@ func (c *collection) history() (freed terraform.Freed, err error) {
 			freed.Bytes += some.Bytes
 		}
 	}
+	if err == nil && !c.dryRun {
+		err = c.r.journal.update(func(tx *bbolt.Tx) error {
+			n, err := collectDrifts(tx, c.before, driftsKept*c.r.opts.Keep.Runs)
+			freed.Removed += n
+			return err
+		})
+	}
 	return freed, err
 }
+
+// driftsKept is how many drifts that ended are kept for each run that is.
+const driftsKept = 10
 
 // endedRuns returns the runs that ended and are too many or ended before a time,
 // oldest first, but for those that ended after recent.

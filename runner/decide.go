@@ -1,6 +1,7 @@
 package runner
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -14,7 +15,17 @@ import (
 type Decision struct {
 	Run   string
 	Units []string // none is every unit that waits
-	By    string   // who says so
+	By    string   // who says so, in words for the record
+	Login string   // who that is where groups are named: theirs on the forge, or on this machine
+	// In tells whether they belong to a group that a rule names, beside what the server's
+	// configuration says of them; nil is none.
+	In func(who string) bool
+}
+
+// in tells whether the one who decides belongs to a group.
+func (d Decision) in(o *Options, who string) bool {
+	in, known := o.inGroup(who, d.Login)
+	return in || !known && d.In != nil && d.In(who)
 }
 
 // verdict is a decision on one unit as the journal keeps it until it is carried
@@ -35,7 +46,10 @@ var errNoUnit = errors.New("no unit")
 
 // Approve records that a person said yes. The next pass carries it out: a
 // running server at once, else the next sync.
-func (r *Runner) Approve(ctx context.Context, d Decision) (Run, error) { return r.decide(d, true) }
+func (r *Runner) Approve(ctx context.Context, d Decision) (Run, error) {
+	d.Login = cmp.Or(d.Login, d.By)
+	return r.decide(d, true)
+}
 
 // Discard records that a person said no: what waits ends, and its plan is gone.
 // A later commit that affects the unit plans it again.
@@ -55,6 +69,20 @@ func (r *Runner) decide(d Decision, approve bool) (Run, error) {
 		units, err := decidable(run, d.Units)
 		if err != nil {
 			return err
+		}
+		if run.Review {
+			if !approve {
+				return fmt.Errorf("%w: nothing of it was planned: close the pull request, or push what you want instead", ErrNothingWaits)
+			}
+			if err := r.notOwn(tx, repo, run, d); err != nil {
+				return err
+			}
+			return r.letRun(tx, run, units, d.By)
+		}
+		if approve {
+			if units, err = r.count(tx, run, units, d); err != nil {
+				return err
+			}
 		}
 		for _, unit := range units {
 			v := verdict{Repository: run.Repository, Run: run.ID, Unit: unit, Approve: approve, By: d.By, At: r.opts.Now()}
@@ -76,6 +104,9 @@ func (r *Runner) decide(d Decision, approve bool) (Run, error) {
 		}
 	}
 	repo.wish()
+	if repo.reviews != nil {
+		repo.reviews.hint()
+	}
 	return r.Show(d.Run)
 }
 

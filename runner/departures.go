@@ -91,7 +91,7 @@ func (p *pass) departures(ctx context.Context, allowed bool) (departures, error)
 			return err
 		}
 		for _, id := range dropped {
-			if err := forget(tx, p.repo.cfg.Name, id); err != nil {
+			if err := forget(tx, p.repo.cfg.Name, id, p.r.opts.Now()); err != nil {
 				return err
 			}
 		}
@@ -192,7 +192,7 @@ func (r *Runner) Forget(repository, unit, by string) error {
 		if err := r.supersede(tx, []*memory{m}, by+", who let go of it"); err != nil {
 			return err
 		}
-		return forget(tx, repo.cfg.Name, unit)
+		return forget(tx, repo.cfg.Name, unit, r.opts.Now())
 	})
 }
 

@@ -12,6 +12,7 @@ import (
 
 	"go.etcd.io/bbolt"
 
+	"github.com/mooring-iac/mooring/internal/forge"
 	"github.com/mooring-iac/mooring/internal/terraform"
 	"github.com/mooring-iac/mooring/internal/terraform/redact"
 	"github.com/mooring-iac/mooring/locks"
@@ -24,14 +25,17 @@ type task struct {
 	approved bool     // a person said yes to what waits
 	decision verdict  // of an approved one: goes back where the unit does not begin
 	was      Status   // before this run took it further; "" in a new run
+	heals    bool     // a drift scan asked for it: the unit's commit was converged before
 	removal  bool     // the branch no longer has it: destroy it
 	from     string   // of a removal: the last commit that had it
 	after    []string // of a removal: the units that must be gone before it
 
-	brought  string    // the pull request that what is new of it came from; "" is a direct push
-	reviewed *reviewed // the plan of it that people saw there; nil is none
-	agreed   bool      // somebody else than the author said yes to that plan
-	by       string    // who did; "" where it is not known
+	brought  string       // the pull request that what is new of it came from; "" is a direct push
+	reviewed *reviewed    // the plan of it that people saw there; nil is none
+	agreed   bool         // somebody else than the author said yes to that plan
+	by       string       // who did; "" where it is not known
+	yes      []forge.User // all who did
+	met      bool         // they are all whom the rules ask for
 }
 
 // execution takes the tasks of one run through their units.
@@ -47,10 +51,15 @@ type execution struct {
 	applies bool            // plans that pass the gate are applied
 
 	checkouts mirrorCheckouts
+	changed   []string // the files that a pull request changes; nil of a run of the branch
 
-	mu     sync.Mutex         // guards run and what follows
-	known  map[string]*memory // of the repository's units, as recorded
-	looked map[string]bool    // units that are only looked at: what is known of them is who holds their lock's to write
+	ruled sync.Once // guards by
+	by    judge     // the rules of the run, once somebody has asked for them
+
+	mu        sync.Mutex         // guards run and what follows
+	known     map[string]*memory // of the repository's units, as recorded
+	disturbed map[string]bool    // units whose scan had to be killed: their state may be locked
+	looked    map[string]bool    // units that are only looked at: what is known of them is who holds their lock's to write
 }
 
 // outcome is how a unit ended, before it is recorded.
@@ -116,7 +125,7 @@ func (x *execution) execute(ctx context.Context) error {
 	}
 	x.run.Settle()
 	err := x.r.journal.update(func(tx *bbolt.Tx) error {
-		return errors.Join(putRun(tx, x.run), x.r.tellPulls(tx, x.repo, x.run))
+		return errors.Join(putRun(tx, x.run), x.r.tellPulls(tx, x.repo, x.run), x.r.tellRun(tx, x.run))
 	})
 	if err != nil {
 		return err
@@ -251,8 +260,16 @@ func (x *execution) standing(id string) Status {
 	return ""
 }
 
-// begin takes the unit's lock and says that it runs, in one transaction.
+// begin takes the unit's lock and says that it runs, in one transaction. A scan of the unit gives way.
 func (x *execution) begin(t task, now time.Time) error {
+	if err := x.beginLocked(t, now); err != nil {
+		return err
+	}
+	x.disturb(t)
+	return nil
+}
+
+func (x *execution) beginLocked(t task, now time.Time) error {
 	id := t.unit.ID
 	x.mu.Lock()
 	defer x.mu.Unlock()
@@ -329,6 +346,7 @@ func (x *execution) record(t task, o outcome, started time.Time, locked bool) er
 	}
 	// Who approved is in the earlier notes, and stays for good.
 	o.Notes = withNotes(x.run.Unit(id).Notes, o.Notes...)
+	o.Policy = x.run.Unit(id).Policy.then(o.Policy)
 	*x.run.Unit(id) = o.UnitResult
 	err := x.r.journal.update(func(tx *bbolt.Tx) error {
 		if look {
@@ -342,12 +360,17 @@ func (x *execution) record(t task, o outcome, started time.Time, locked bool) er
 		}
 		switch {
 		case o.gone:
-			if err := forget(tx, x.run.Repository, id); err != nil {
+			if err := forget(tx, x.run.Repository, id, x.r.opts.Now()); err != nil {
 				return err
 			}
 			delete(x.known, id)
 		default:
 			if err := putMemory(tx, m); err != nil {
+				return err
+			}
+		}
+		if !o.gone && !x.run.Review {
+			if err := converged(tx, x.run, id, o.Status, x.r.opts.Now()); err != nil {
 				return err
 			}
 		}

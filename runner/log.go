@@ -51,6 +51,11 @@ func (r *Runner) Diff(run, unit string) (io.ReadCloser, error) {
 	return f, err
 }
 
+// dropLogs removes what a run that is forgotten left beside the journal. What stays is collected.
+func (r *Runner) dropLogs(run string) {
+	_ = os.RemoveAll(filepath.Join(r.opts.DataDir, "runs", run))
+}
+
 // lines turns Terraform's output into events, a line each.
 func (x *execution) lines(unit string) io.Writer {
 	return x.r.linesOf(x.run.Repository, x.run.ID, unit)

@@ -26,6 +26,8 @@ func (r *Runner) Serve(ctx context.Context) error {
 		return errors.New("no repository is configured: add a repository block to the server's configuration")
 	}
 	r.clusters.watch()
+	r.serving.Store(true)
+	defer r.serving.Store(false)
 	var wg sync.WaitGroup
 	for _, repo := range r.repos {
 		wg.Go(func() { r.watch(ctx, repo) })
@@ -33,6 +35,14 @@ func (r *Runner) Serve(ctx context.Context) error {
 			wg.Go(func() { v.watch(ctx) })
 			wg.Go(func() { v.postUntil(ctx) })
 		}
+		if d := repo.remedies; d != nil {
+			wg.Go(func() { d.watch(ctx) })
+		}
+	}
+	wg.Go(func() { r.scanBySchedule(ctx) })
+	wg.Go(func() { r.watchItself(ctx) })
+	if r.notifier != nil {
+		wg.Go(func() { r.deliver(ctx) })
 	}
 	wg.Go(func() { r.collectDaily(ctx) })
 	wg.Go(func() { terraform.ReapOrphans(ctx) })
@@ -61,6 +71,7 @@ func (r *Runner) watch(ctx context.Context, repo *repository) {
 			m = retried
 		}
 		first = false
+		repo.turned.Store(r.opts.Now().UnixNano())
 		made, err := r.take(ctx, repo, m)
 		pause := jitter(repo.cfg.Poll)
 		switch {
@@ -80,6 +91,9 @@ func (r *Runner) watch(ctx context.Context, repo *repository) {
 			log.Info("the repository can be taken again", "tries", trouble)
 			r.emit(Event{Repository: repo.cfg.Name, Phase: PhasePoll, Text: "back again"})
 			trouble = 0
+		}
+		if len(made) > 0 {
+			r.reschedule()
 		}
 		if err == nil && (len(made) > 0 || m == retried) {
 			if r.mayHeal(repo) {
@@ -138,12 +152,13 @@ func (repo *repository) wish() {
 	}
 }
 
-// note remembers what a poll came to; first tells that none had an answer before.
+// note remembers what a poll came to; first tells that none had an answer before. What went wrong is shown to whoever asks
+// and told to people: a remote may answer with what it was asked with.
 func (repo *repository) note(now time.Time, err error) (first bool) {
 	repo.mu.Lock()
 	defer repo.mu.Unlock()
 	first = repo.polled.IsZero()
-	repo.trouble = err
+	repo.trouble = repo.hide.Error(err)
 	if err == nil {
 		repo.polled = now
 	}
@@ -214,7 +229,7 @@ func (r *Runner) Sync(ctx context.Context, opts SyncOptions) ([]Run, error) {
 		return nil
 	})
 	sortRuns(runs)
-	return runs, errors.Join(failed, err)
+	return runs, errors.Join(failed, err, r.tellNow(ctx))
 }
 
 // Runs lists runs, newest first.

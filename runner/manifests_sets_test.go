@@ -188,7 +188,8 @@ func TestRollbackGoesBackToItsNamespace(t *testing.T) {
 	}
 }
 
-// The data directory is lost: what the set holds is found again, and pruned when it goes.
+// The data directory is lost: what the set holds is found again, and what it no longer holds is left alone until
+// a person says of it that it may go.
 func TestInventoryIsFoundAgain(t *testing.T) {
 	cluster, live := withCluster(t)
 	f := newFixture(t, map[string]string{"mooring.hcl": sets("lost"), "lost/a.yaml": configMapText("lost-a", "1"), "lost/b.yaml": configMapText("lost-b", "1")}, cluster)
@@ -202,7 +203,15 @@ func TestInventoryIsFoundAgain(t *testing.T) {
 	}
 	f.git.Remove("b goes, while nobody remembers it", "lost/b.yaml")
 	f.open()
-	run := f.expect("lost applied")[0]
+	run := f.expect("lost unchanged")[0]
+	if u := run.Unit("lost"); u.Pruned != 0 || uid(t, live, "lost-a") != a || !strings.Contains(detail([]Run{run}), "another Mooring may have") {
+		t.Errorf("pruned %d:\n%s", u.Pruned, detail([]Run{run}))
+	}
+	if _, err := live.Patch(t.Context(), "lost-b", types.MergePatchType, []byte(`{"metadata":{"annotations":{"mooring.dev/prune":"enabled"}}}`), metav1.PatchOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	f.git.Write("touch", map[string]string{"lost/a.yaml": configMapText("lost-a", "2")})
+	run = f.expect("lost applied")[0]
 	if u := run.Unit("lost"); u.Pruned != 1 || uid(t, live, "lost-a") != a {
 		t.Errorf("pruned %d", u.Pruned)
 	}

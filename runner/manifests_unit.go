@@ -48,9 +48,18 @@ func (x *execution) manifests(ctx context.Context, t task) (outcome, error) {
 		return outcome{}, err
 	}
 	if why != "" && !(t.approved && x.applies) {
-		return set.preview(ctx, why)
+		return set.preview(ctx, t, why)
 	}
-	return set.apply(ctx, t, m)
+	said, asked, err := set.judgeApply(ctx, t)
+	if err != nil {
+		return outcome{UnitResult: UnitResult{Policy: said}}, err
+	}
+	if asked != "" {
+		return set.preview(ctx, t, asked)
+	}
+	o, err := set.apply(ctx, t, m)
+	o.Policy = said
+	return o, err
 }
 
 // manifestSet is one manifest set under way.
@@ -76,6 +85,11 @@ func (x *execution) openSet(ctx context.Context, t task, m memory) (*manifestSet
 		return nil, err // the scan has said so before
 	}
 	s.set.Key = x.r.seal.derive("manifest sets")
+	if t.heals {
+		if s.set.Heal, err = x.r.drifted(x.run.Repository, u.ID); err != nil {
+			return nil, err
+		}
+	}
 	if t.approved && m.Plan != nil { // a yes is one to what was shown, and to nothing more
 		s.set.AllowMove, s.set.AllowPrune = m.Plan.Leaves, map[k8s.ID]bool{}
 		for _, id := range m.Plan.Prunes {
@@ -155,7 +169,7 @@ func (x *execution) holdsManifests(t task, objects []k8s.Object) (string, error)
 			return "", nil
 		}
 	}
-	if x.repo.cfg.HoldDirect && t.brought == "" {
+	if x.repo.cfg.HoldDirect && t.brought == "" && !t.heals {
 		return "direct pushes are held", nil
 	}
 	if x.repo.cfg.AutoApply != policies.NoDestroy && x.repo.cfg.AutoApply != policies.Always {
@@ -165,7 +179,7 @@ func (x *execution) holdsManifests(t task, objects []k8s.Object) (string, error)
 }
 
 // preview finds out what the cluster would change, and changes nothing.
-func (s *manifestSet) preview(ctx context.Context, why string) (outcome, error) {
+func (s *manifestSet) preview(ctx context.Context, t task, why string) (outcome, error) {
 	plan, err := s.cluster.Plan(ctx, s.set, s.objects, s.inventory, s.options())
 	if errors.Is(err, k8s.ErrOtherCluster) {
 		return s.holdMove(err), nil
@@ -177,14 +191,33 @@ func (s *manifestSet) preview(ctx context.Context, why string) (outcome, error) 
 	fillObjects(&o.UnitResult, plan.Result)
 	hideInDiffs(o.Objects, sensitiveIn(s.source))
 	boundDiffs(o.Objects)
+	v := s.judge(ctx, t, s.objects, plan)
+	o.Policy = policyResult(v)
 	switch {
 	case plan.Changes() == 0:
 		o.Status = Unchanged
+	case denied(v):
+		return o, deniedError(*v)
 	case !s.x.applies:
 		o.Status = Planned
 	default:
+		if v != nil && !strings.Contains(why, "needs the yes of") {
+			why = joined(why, asksFor(v, v.Needs()))
+		}
 		o.Status, o.Reason = Held, why
-		o.remember = s.keepPrunes(plan.Prunes(), nil)
+		judged := ""
+		if v != nil {
+			content, err := s.x.r.objectsContent(s.objects)
+			if err != nil {
+				return o, err
+			}
+			judged = v.Digest + content
+		}
+		keep := s.keepPrunes(plan.Prunes(), nil)
+		o.remember = func(m *memory) {
+			keep(m)
+			m.Plan.Judged = judged
+		}
 	}
 	return o, nil
 }
@@ -270,13 +303,23 @@ func (s *manifestSet) remove(ctx context.Context, t task) (outcome, error) {
 		o.Notes = append(o.Notes, "nothing of it is left to delete: its objects are gone, or in other sets")
 		return o, nil
 	}
-	if !t.approved && !t.sawAll(plan.Prunes()) || !s.x.applies {
+	v := s.judge(ctx, t, nil, plan)
+	o.Policy = policyResult(v)
+	if denied(v) {
+		fillObjects(&o.UnitResult, plan.Result)
+		return o, deniedError(*v)
+	}
+	asked := v != nil && len(v.Needs()) > 0 && !t.met
+	if !t.approved && (asked || !t.sawAll(plan.Prunes())) || !s.x.applies {
 		fillObjects(&o.UnitResult, plan.Result)
 		if !s.x.applies {
 			o.Status = Planned
 			return o, nil
 		}
 		o.Status, o.Reason = Held, fmt.Sprintf("the set is gone from the branch: this deletes its %s", count(o.Pruned, "object"))
+		if asked {
+			o.Reason = joined(o.Reason, asksFor(v, v.Needs()))
+		}
 		o.remember = func(m *memory) {
 			m.Plan = &heldPlan{Bound: binding{Commit: s.x.run.Commit}, Destroy: true, Made: s.x.r.opts.Now()}
 		}

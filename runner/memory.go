@@ -37,9 +37,10 @@ type memory struct {
 	Converged string      `json:"converged,omitempty"` // commit last applied, or found unchanged
 	Taken     *taken      `json:"taken,omitempty"`     // how the last run left it, where that was not convergence
 	State     stateMemory `json:"state"`
-	Outputs   outputs     `json:"outputs,omitempty"` // the last good ones
-	Plan      *heldPlan   `json:"plan,omitempty"`    // the saved plan that waits
-	Intent    *intent     `json:"intent,omitempty"`  // an apply that was started and not recorded as ended
+	StateLeft bool        `json:"state_left,omitempty"` // State is what we left; else what the plan of the last apply saw
+	Outputs   outputs     `json:"outputs,omitempty"`    // the last good ones
+	Plan      *heldPlan   `json:"plan,omitempty"`       // the saved plan that waits
+	Intent    *intent     `json:"intent,omitempty"`     // an apply that was started and not recorded as ended
 	Departed  *departed   `json:"departed,omitempty"`
 	// Touched tells that an apply was started once, whatever became of it.
 	Touched bool `json:"touched,omitempty"`
@@ -74,6 +75,8 @@ type taken struct {
 	Began bool `json:"began,omitempty"`
 	// Cut is set where Mooring ended before the unit did.
 	Cut bool `json:"cut,omitempty"`
+	// Heals is set where a drift scan asks for a run: no commit does.
+	Heals bool `json:"heals,omitempty"`
 	// Removal is set where the run was to end the unit: only that makes an approval
 	// one of the end.
 	Removal bool `json:"removal,omitempty"`
@@ -98,6 +101,7 @@ type heldPlan struct {
 	Leaves  bool      `json:"leaves,omitempty"` // of a manifest set: what it holds in another cluster stays behind there
 	Prunes  []k8s.ID  `json:"prunes,omitempty"` // of a manifest set: the objects that were shown as going
 	Made    time.Time `json:"made"`
+	Judged  string    `json:"judged,omitempty"` // of a manifest set that rules asked about: what was judged, by which rules
 }
 
 // intent is durable before an apply starts and goes when its end is recorded.
@@ -148,7 +152,11 @@ func putMemory(tx *bbolt.Tx, m *memory) error {
 	return nil
 }
 
-func forget(tx *bbolt.Tx, repository, unit string) error {
+// forget drops all that is known of a unit that is no more. Its open drifts end.
+func forget(tx *bbolt.Tx, repository, unit string, at time.Time) error {
+	if err := forgetDrifts(tx, repository, unit, at); err != nil {
+		return err
+	}
 	return tx.Bucket(unitsBucket).Delete(unitKey(repository, unit))
 }
 

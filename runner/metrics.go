@@ -18,6 +18,7 @@ type counters struct {
 	scan    *prometheus.GaugeVec
 	waiting prometheus.GaugeFunc
 	held    prometheus.GaugeFunc
+	drift   driftCounters
 }
 
 func newCounters(r *Runner) *counters {
@@ -31,6 +32,7 @@ func newCounters(r *Runner) *counters {
 		took: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name: "mooring_unit_seconds", Help: "How long units took, by kind.", Buckets: prometheus.ExponentialBuckets(0.1, 3, 9),
 		}, []string{"kind"}),
+		drift: newDriftCounters(r.opts.Repositories),
 	}
 	c.scan = prometheus.NewGaugeVec(prometheus.GaugeOpts{
 		Name: "mooring_discovery_seconds", Help: "How long it took to read the units and edges of the last commit.",
@@ -62,7 +64,11 @@ func newCounters(r *Runner) *counters {
 
 // Collectors are the server's metrics, for a registry of the caller's.
 func (r *Runner) Collectors() []prometheus.Collector {
-	all := []prometheus.Collector{r.counters.runs, r.counters.units, r.counters.took, r.counters.scan, r.counters.waiting, r.counters.held}
+	all := []prometheus.Collector{r.counters.runs, r.counters.units, r.counters.took, r.counters.scan, r.counters.waiting, r.counters.held,
+		r.counters.drift.scans, r.counters.drift.late, driftGauges{r}}
+	if r.opts.Heartbeat.URL != "" {
+		all = append(all, r.counters.drift.beat)
+	}
 	for _, repo := range r.repos {
 		all = append(all, prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 			Name: "mooring_last_poll_timestamp_seconds", Help: "When the remote last answered.",
@@ -88,8 +94,12 @@ func (c *counters) unit(u *UnitResult) {
 	c.took.WithLabelValues(string(u.Kind)).Observe(u.Seconds)
 }
 
-// Healthy says whether the server can do its work at all: its database answers.
+// Healthy says whether the server can do its work at all: its database answers, and its loops turn. A server that is not
+// should be started anew.
 func (r *Runner) Healthy() error {
+	if err := r.Alive(); err != nil {
+		return err
+	}
 	return r.journal.view(func(tx *bbolt.Tx) error {
 		if tx.Bucket(metaBucket) == nil {
 			return ErrNotOurs

@@ -156,7 +156,7 @@ func (j *journal) adopt(path string) error {
 		if got := string(meta.Get([]byte("format"))); got != format {
 			return fmt.Errorf("open %s: it has format %q and this Mooring reads %q: run the Mooring that wrote it, or a newer one", path, got, format)
 		}
-		for _, b := range [][]byte{runsBucket, resultsBucket, openBucket, unitsBucket, reposBucket, decisionBucket, pullsBucket, reviewsBucket} {
+		for _, b := range [][]byte{runsBucket, resultsBucket, openBucket, unitsBucket, reposBucket, decisionBucket, pullsBucket, reviewsBucket, driftBucket, driftEndsBucket, scansBucket, troubleBucket, remedyBucket} {
 			if _, err := tx.CreateBucketIfNotExists(b); err != nil {
 				return err
 			}

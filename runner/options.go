@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/mooring-iac/mooring/internal/notify"
 	"github.com/mooring-iac/mooring/internal/terraform/redact"
 	"github.com/mooring-iac/mooring/k8s"
 	"github.com/mooring-iac/mooring/policies"
@@ -54,6 +55,15 @@ type Options struct {
 
 	Keys   k8s.KeyConfig // what opens encrypted manifests
 	Charts ChartOptions
+
+	Policies []PolicyConfig
+	Pack     PackConfig
+	Teams    map[string][]string // the logins that the operator puts into a group, beside the teams of forges
+
+	Drift       DriftOptions
+	Credentials []CredentialGroup // a unit is in the first that holds it
+	Heartbeat   HeartbeatOptions
+	Notify      notify.Config // who is told of what
 
 	Repositories []RepositoryConfig
 	Clusters     []ClusterConfig
@@ -113,7 +123,9 @@ type RepositoryConfig struct {
 	Env        []string       // added to the server's
 	InitEnv    []string
 
-	Review ReviewConfig
+	Review   ReviewConfig
+	Policies RepositoryPolicies
+	Drift    DriftConfig
 
 	PlanEnv, ApplyEnv       []string          // added to the server's
 	PlanValues, ApplyValues map[string]string // added to the server's; these win
@@ -168,6 +180,15 @@ func (o *Options) setDefaults() error {
 	}
 	if o.Keep.Size == 0 {
 		o.Keep.Size = 10 << 30
+	}
+	if o.Drift.Parallel <= 0 {
+		o.Drift.Parallel = max(1, o.Parallel/2)
+	}
+	if o.Drift.Stale <= 0 {
+		o.Drift.Stale = 24 * time.Hour
+	}
+	if o.Heartbeat.Every <= 0 {
+		o.Heartbeat.Every = time.Minute
 	}
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)

@@ -262,25 +262,31 @@ func (p *pass) header() *Run {
 }
 
 // changedSince answers which units are affected directly by what differs between
-// a commit and the head, reading each difference once.
+// a commit and the head.
 func (p *pass) changedSince(ctx context.Context) func(string) map[string]bool {
+	return p.repo.changedSince(ctx, p.graph, p.head)
+}
+
+// changedSince answers which units of a graph are affected directly by what differs between a commit and the one that the
+// graph is of.
+func (repo *repository) changedSince(ctx context.Context, graph *workspace.Graph, head string) func(string) map[string]bool {
 	cache := map[string]map[string]bool{}
 	everything := func() map[string]bool {
 		all := map[string]bool{}
-		for _, u := range p.graph.Units {
+		for _, u := range graph.Units {
 			all[u.ID] = true
 		}
 		return all
 	}
 	return func(since string) map[string]bool {
-		if since == p.head {
+		if since == head {
 			return nil
 		}
 		if got, ok := cache[since]; ok {
 			return got
 		}
 		direct := map[string]bool{}
-		paths, err := p.repo.mirror.Changes(since, p.head)
+		paths, err := repo.mirror.Changes(since, head)
 		if err != nil {
 			// Unknown means changed: the commit may be gone after a force push.
 			direct = everything()
@@ -288,9 +294,9 @@ func (p *pass) changedSince(ctx context.Context) func(string) map[string]bool {
 			var before *workspace.Graph
 			if slices.Contains(paths, workspace.ConfigFile) {
 				// Whose declaration changed? Without an answer, everybody's did.
-				before, _ = p.repo.scan(ctx, since)
+				before, _ = repo.scan(ctx, since)
 			}
-			for _, id := range p.graph.Direct(paths, before) {
+			for _, id := range graph.Direct(paths, before) {
 				direct[id] = true
 			}
 		}
@@ -318,7 +324,12 @@ func (p *pass) newRun(ctx context.Context, ids []string, removals []removal, gon
 	for _, id := range ids {
 		u := p.graph.Unit(id)
 		run.Units = append(run.Units, UnitResult{ID: id, Kind: Kind(u.Kind), Status: Queued})
-		tasks[id] = from.lend(task{unit: u})
+		t := task{unit: u}
+		if m := p.known[id]; m != nil && m.Taken != nil && m.Taken.Heals && m.Converged != "" && !p.moved {
+			t.heals = true
+			run.Notes = withNotes(run.Notes, fmt.Sprintf("heals the drift of %s that %s found", id, m.Taken.Run))
+		}
+		tasks[id] = from.lend(t)
 	}
 	for _, rm := range removals {
 		run.Units = append(run.Units, UnitResult{ID: rm.unit.ID, Kind: Kind(rm.unit.Kind), Status: Queued, Removal: true})

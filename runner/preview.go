@@ -16,6 +16,7 @@ import (
 	"github.com/mooring-iac/mooring/internal/terraform/holder"
 	"github.com/mooring-iac/mooring/internal/terraform/redact"
 	"github.com/mooring-iac/mooring/k8s"
+	"github.com/mooring-iac/mooring/policies"
 	"github.com/mooring-iac/mooring/workspace"
 )
 
@@ -24,6 +25,8 @@ type PreviewOptions struct {
 	Dir  string                 // a working copy, as it lies
 	Tree workspace.Tree         // the same, as discovery reads it
 	Skip func(path string) bool // files of the working copy that do not count: ignored ones
+	// Base is what the working copy is compared with: what it uses already is not new. Without one everything is.
+	Base workspace.Tree
 	// States is the directory in which a server keeps the states of this repository
 	// that would lie in its checkout; "" where there is no such server here. They
 	// are copied, so that the plan is one against what the server has applied.
@@ -31,11 +34,14 @@ type PreviewOptions struct {
 	// Repository is the working copy's name in the server's configuration, which decides about clusters and whose
 	// objects are whose; "" where it is not known, and the working copy is taken for any.
 	Repository string
+	// Own is what the server's configuration says of the repository's own rules.
+	Own RepositoryPolicies
 	// Kubeconfig is a file whose current context is the cluster that every manifest set is compared with, whatever
 	// cluster it names; "" takes Clusters.
 	Kubeconfig string
 	Only       func(*workspace.Graph) ([]string, error) // the units to plan, with their dependants; nil is all
 
+	LetRun bool // plan with a server's environment what preflight would hold: the person has looked at it
 	// AsPerson gives Terraform the whole environment and the home of the person who
 	// asks, as if they had typed terraform plan; else the allowlist holds.
 	AsPerson bool
@@ -107,9 +113,11 @@ func MakePreview(ctx context.Context, opts PreviewOptions) (*Preview, error) {
 	p.charts = newCharts(opts.Options)
 	// Without a server's configuration nothing is allowed: the set that has such a chart says so, and the rest is planned.
 	faults := ChartFaults(opts.Charts.Allow)
-	if p.graph, err = workspace.NewScanner(workspace.ScannerOptions{Clusters: names, HealthFaults: HealthFaults, ChartFaults: faults}).Scan(ctx, opts.Tree); err != nil {
+	scanner := workspace.NewScanner(workspace.ScannerOptions{Clusters: names, HealthFaults: HealthFaults, ChartFaults: faults})
+	if p.graph, err = scanner.Scan(ctx, opts.Tree); err != nil {
 		return nil, err
 	}
+	p.uses = p.usesBetween(ctx, scanner)
 	p.tools = newTools(opts.Options)
 	if p.home, err = terraform.New(tmp, terraform.Options{
 		CLIConfig: opts.CLIConfig, PathEnv: os.Getenv("PATH"), PersonHome: opts.home(),
@@ -118,6 +126,9 @@ func MakePreview(ctx context.Context, opts PreviewOptions) (*Preview, error) {
 		return nil, err
 	}
 	if err := p.borrowState(); err != nil {
+		return nil, err
+	}
+	if p.rules, err = previewRules(ctx, &opts); err != nil {
 		return nil, err
 	}
 	ids := p.graph.Order()
@@ -158,6 +169,8 @@ type previewer struct {
 	clusters *clusters
 	keys     *k8s.Keys // what opens encrypted manifests
 	charts   *charts.Store
+	rules    judge
+	uses     usesBetween
 
 	mu      sync.Mutex // guards what follows
 	preview *Preview
@@ -292,7 +305,7 @@ func (p *previewer) look(ctx context.Context, u *workspace.Unit, log io.Writer) 
 		if e.To != u.ID || e.Why != "remote_state" {
 			continue
 		}
-		if r := p.preview.Run.Unit(e.From); p.fresh[e.From] || r != nil && r.Status == Deferred {
+		if r := p.preview.Run.Unit(e.From); p.fresh[e.From] || r != nil && (r.Status == Deferred || r.Status == Held) {
 			p.mu.Unlock()
 			return UnitResult{Status: Deferred, Reason: fmt.Sprintf("it reads the state of %s, which is not applied yet", e.From)}, nil
 		}
@@ -304,7 +317,20 @@ func (p *previewer) look(ctx context.Context, u *workspace.Unit, log io.Writer) 
 	return p.workspace(ctx, u, log)
 }
 
-func (p *previewer) workspace(ctx context.Context, u *workspace.Unit, log io.Writer) (_ UnitResult, failed error) {
+func (p *previewer) workspace(ctx context.Context, u *workspace.Unit, log io.Writer) (result UnitResult, failed error) {
+	var said *policies.Verdict
+	found, err := p.adds(u)
+	if err != nil {
+		return UnitResult{}, err
+	}
+	if status, why := p.mayRun(found); status != "" {
+		result := UnitResult{Status: status, Reason: why, Policy: policyResult(found)}
+		if status == Failed {
+			result.Error, result.Reason = why, ""
+		}
+		return result, nil
+	}
+	defer func() { result.Policy = policyResult(withAdds(said, found)) }() // also of what cannot be planned
 	p.opts.Observe(Event{Unit: u.ID, Phase: PhasePlan})
 	spec, err := makeSpec(ctx, p.tools, u, p.upstream, p.opts.asked())
 	if err != nil {
@@ -325,11 +351,15 @@ func (p *previewer) workspace(ctx context.Context, u *workspace.Unit, log io.Wri
 	if err != nil {
 		return UnitResult{}, err
 	}
-	result := UnitResult{Status: Unchanged}
+	result.Status = Unchanged
 	if plan.Changes {
 		result.Status = Planned
 	}
 	describe(&result, plan)
+	if plan.Changes {
+		hide.Add(plan.Secrets()...)
+		said = hideFindings(p.rules.plan(ctx, plan.JSON, p.facts(u)), hide)
+	}
 	outs := outputsOf(plan.State.Outputs)
 	p.mu.Lock()
 	defer p.mu.Unlock()

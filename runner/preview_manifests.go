@@ -36,13 +36,15 @@ func (p *previewer) manifests(ctx context.Context, u *workspace.Unit) (UnitResul
 	hide, set := sensitiveIn(src), setOf(cmp.Or(p.opts.Repository, previewed), u)
 	cluster, done, err := p.reach(u, &set)
 	if why := unseen(err); why != "" {
-		return renderedOnly(objects, why), nil
+		result := renderedOnly(objects, why)
+		result.Policy = policyResult(hideFindings(p.rules.objects(ctx, u.ID, objects, nil, p.facts(u)), hide))
+		return result, nil
 	}
 	if err != nil {
 		return UnitResult{}, hide.Error(err)
 	}
 	defer done()
-	plan, err := cluster.Plan(ctx, set, objects, k8s.Inventory{}, k8s.ApplyOptions{})
+	plan, err := cluster.Plan(ctx, set, objects, k8s.Inventory{}, k8s.ApplyOptions{Ours: true})
 	var result UnitResult
 	if plan != nil {
 		if p.opts.Repository == "" {
@@ -58,6 +60,7 @@ func (p *previewer) manifests(ctx context.Context, u *workspace.Unit) (UnitResul
 	result.Status = Unchanged
 	if plan.Changes() > 0 {
 		result.Status = Planned
+		result.Policy = policyResult(hideFindings(p.rules.objects(ctx, u.ID, objects, plan, p.facts(u)), hide))
 	}
 	return result, nil
 }

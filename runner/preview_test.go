@@ -34,7 +34,7 @@ func (f *fixture) previewWith(files map[string]string, set func(*PreviewOptions)
 	if err != nil {
 		f.t.Fatal(err)
 	}
-	o := PreviewOptions{Dir: tree.Dir(), Tree: tree, States: StatesOf(f.opts.DataDir, "infra")}
+	o := PreviewOptions{Dir: tree.Dir(), Tree: tree, Base: tree, States: StatesOf(f.opts.DataDir, "infra")}
 	set(&o)
 	p, err := MakePreview(f.t.Context(), o)
 	if err != nil {

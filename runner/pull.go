@@ -13,6 +13,7 @@ import (
 	"go.etcd.io/bbolt"
 
 	"github.com/mooring-iac/mooring/internal/forge"
+	"github.com/mooring-iac/mooring/policies"
 )
 
 // Buckets of reviews, beside the journal's others.
@@ -41,6 +42,10 @@ type pull struct {
 	Queued  uint64    `json:"queued,omitempty"`  // its place among those that stand behind somebody, 0 is none
 	Wants   []string  `json:"wants,omitempty"`   // the units that it stands there for, free ones too
 	Reviews []review  `json:"reviews,omitempty"` // who said yes to which plan
+	Yeses   []review  `json:"yeses,omitempty"`   // the same, typed as a command
+	LetIn   *letIn    `json:"let_in,omitempty"`  // who let run what it adds
+
+	Left []policies.Need `json:"left,omitempty"` // whose yes the rules still want
 
 	Applied string `json:"applied,omitempty"` // the run that applies, or applied, what was reviewed
 	Before  string `json:"before,omitempty"`  // an earlier apply, after which what is left was planned again
@@ -96,6 +101,10 @@ type reviewed struct {
 	Whole    bool   `json:"whole,omitempty"`    // every value was known: what is planned after the merge has to be the same
 	Volatile bool   `json:"volatile,omitempty"` // refers to files that only the view of its making had: it is made again
 	Removal  bool   `json:"removal,omitempty"`
+
+	Adds    *policies.Verdict `json:"adds,omitempty"`    // what it adds that could read or run something; nil is nothing
+	LetIn   string            `json:"let_in,omitempty"`  // who let that run
+	Verdict *policies.Verdict `json:"verdict,omitempty"` // of the rules, on what would change; nil where there are none
 }
 
 // number is the pull request's on its forge; 0 of a review branch.

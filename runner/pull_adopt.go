@@ -17,7 +17,7 @@ func (o *origin) lend(t task) task {
 	id := o.of[t.unit.ID]
 	t.brought = id
 	if k := o.plans[id][t.unit.ID]; id != "" && k != nil && k.Removal == t.removal {
-		t.reviewed, t.agreed, t.by = k, o.agreed[id] != "", o.agreed[id]
+		t.reviewed, t.agreed, t.by, t.yes, t.met = k, o.agreed[id] != "", o.agreed[id], o.yes[id], o.met[id][t.unit.ID]
 	}
 	return t
 }
@@ -26,8 +26,11 @@ func (o *origin) lend(t task) task {
 // word of a person.
 func (t task) fits() bool {
 	k := t.reviewed
-	return k != nil && k.Status == Planned && !k.Volatile && k.File != "" && (t.agreed || k.Needs == "" && !t.removal)
+	return k != nil && k.Status == Planned && !k.Volatile && k.File != "" && (t.agreed || k.Needs == "" && !t.removal) && !denied(k.Verdict) && (t.met || k.asksNobody())
 }
+
+// asksNobody tells that no rule wants a person for the plan.
+func (k *reviewed) asksNobody() bool { return k.Verdict == nil || len(k.Verdict.Needs()) == 0 }
 
 // adopt makes the reviewed plans that may be applied those of the run, and lets the
 // pull requests know which run takes what they brought.
@@ -47,6 +50,9 @@ func (x *execution) adopt(tx *bbolt.Tx, o *origin, v *reviewer) error {
 		u := x.run.Unit(id)
 		if shown, err := getRun(tx, t.reviewed.Run); err == nil && shown.Unit(id) != nil {
 			u.foretold(shown.Unit(id))
+		}
+		if u.Policy = policyResult(t.reviewed.Verdict); u.Policy != nil && t.met {
+			u.Policy.Needs, u.Policy.Approvals = nil, t.approvals()
 		}
 		if by := o.agreed[t.brought]; by != "" {
 			u.Notes = withNotes(u.Notes, fmt.Sprintf("approved by %s in %s", by, t.brought))

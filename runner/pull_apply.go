@@ -30,6 +30,10 @@ func (v *reviewer) applyAsked(ctx context.Context, id string, c forge.Comment, u
 	if why != "" {
 		return v.heard(id, c, a.say("not applied: "+why))
 	}
+	yes, _, err := v.approvers(ctx, p)
+	if err != nil {
+		return err
+	}
 	graph, err := v.repo.scanWith(ctx, p.Plan.Commit, p.Plan.Base)
 	if err != nil {
 		return err
@@ -46,7 +50,7 @@ func (v *reviewer) applyAsked(ctx context.Context, id string, c forge.Comment, u
 		if why, err := v.holdsAll(tx, now, graph, before); err != nil || why != "" {
 			return errors.Join(err, v.answer(tx, now, c, "not applied: "+why))
 		}
-		apply := &pullApply{v: v, tx: tx, p: now, by: c.By, units: units}
+		apply := &pullApply{v: v, tx: tx, p: now, by: c.By, yes: yes, units: units}
 		if x, err = apply.begin(graph, before.Unit); err != nil {
 			return err
 		}
@@ -151,7 +155,7 @@ func (v *reviewer) mayApply(ctx context.Context, p *pull, units []string) (strin
 			return why, err
 		}
 	}
-	return "", nil
+	return v.rulesHold(ctx, p) // whatever is required: who wrote the rules meant them
 }
 
 // missingUnits says why the units that a person named, or all where none is named,
@@ -226,33 +230,6 @@ func (v *reviewer) requirement(ctx context.Context, r Requirement, p *pull, now 
 	return fmt.Sprintf("the server asks for %q, which nobody here knows", r), nil
 }
 
-// policiesHold says what needs a person's yes and has none.
-func (v *reviewer) policiesHold(ctx context.Context, p *pull) (string, error) {
-	needs, err := v.needs(p)
-	if err != nil || len(needs) == 0 {
-		return "", err
-	}
-	by, why, err := v.agreed(ctx, p)
-	if err != nil || by != "" {
-		return "", err
-	}
-	return strings.Join(needs, ", ") + ": " + why, nil
-}
-
-func (v *reviewer) needs(p *pull) (all []string, err error) {
-	err = v.r.journal.view(func(tx *bbolt.Tx) error {
-		kept, err := reviewedPlans(tx, p.Repository, p.ID)
-		for id, k := range kept {
-			if k.Needs != "" {
-				all = append(all, id+" "+k.Needs)
-			}
-		}
-		return err
-	})
-	slices.Sort(all)
-	return all, err
-}
-
 // nextOf says what may be typed now.
 func (v *reviewer) nextOf(tx *bbolt.Tx, p *pull, units []comment.Unit) []comment.Next {
 	if p.Ended && p.Seen.State != forge.Merged {
@@ -269,6 +246,11 @@ func (v *reviewer) nextOf(tx *bbolt.Tx, p *pull, units []comment.Unit) []comment
 	}
 	if p.Ended {
 		return all
+	}
+	if p.Applied == "" && has(Held) {
+		add("mooring approve", "lets run what it adds, and plans it; somebody else than the author has to say it")
+	} else if p.Applied == "" && len(p.Left) > 0 {
+		add("mooring approve", "says yes to this plan, as an approving review does")
 	}
 	if v.beforeMerge() && p.Applied == "" && has(Planned) {
 		does := "applies this plan"
@@ -294,6 +276,7 @@ type pullApply struct {
 	tx    *bbolt.Tx
 	p     *pull
 	by    forge.User
+	yes   []forge.User // who approved it
 	units []string
 }
 

@@ -38,7 +38,7 @@ func (a *pullApply) begin(graph *workspace.Graph, before func(id string) *worksp
 		if u.Status != Planned || k == nil || u.Kind == KindWorkspace && k.File == "" || len(a.units) > 0 && !slices.Contains(a.units, u.ID) {
 			continue
 		}
-		t := task{unit: graph.Unit(u.ID), approved: true, removal: u.Removal, brought: a.p.ID, reviewed: k, agreed: true}
+		t := task{unit: graph.Unit(u.ID), approved: true, removal: u.Removal, brought: a.p.ID, reviewed: k, agreed: true, yes: a.yes, met: true}
 		if u.Removal {
 			t.unit, t.from = before(u.ID), plan.Base
 		}

@@ -17,12 +17,15 @@ import (
 func (x *reviewRun) contents(all map[string]*reviewed) string {
 	var parts [][]byte
 	for _, u := range x.run.Units {
-		content, prunes := "", []byte(nil)
+		content, prunes, rules := "", []byte(nil), ""
 		if v := all[u.ID]; v != nil {
 			content = v.Content
+			if v.Verdict != nil {
+				rules = v.Verdict.Digest // a yes by other rules is none
+			}
 			prunes, _ = json.Marshal(v.Prunes) // strings: they always marshal
 		}
-		parts = append(parts, []byte(u.ID), []byte(u.Status), []byte(content), prunes)
+		parts = append(parts, []byte(u.ID), []byte(u.Status), []byte(content), prunes, []byte(rules))
 	}
 	return x.r.contentOf(parts...)
 }

@@ -20,13 +20,15 @@ func (v *reviewer) decideAsked(ctx context.Context, id string, c forge.Comment, 
 		return err
 	}
 	approve := cmd.Verb == comment.VerbApprove
+	by := fmt.Sprintf("%s (user %d, %s)", c.By.Login, c.By.ID, id)
 	switch {
+	case approve && c.By.ID == p.Seen.Author.ID && !v.repo.cfg.Policies.SelfApproval:
+		return v.heard(id, c, a.say("the author's own yes does not count: somebody else has to say it"))
+	case p.Applied == "" && approve:
+		return v.heard(id, c, a.do(func(tx *bbolt.Tx, p *pull) string { return v.approvePlan(tx, p, c, by, cmd.Units) }))
 	case p.Applied == "":
 		return v.heard(id, c, a.say("nothing of it waits for a decision: what is planned here is reviewed with the forge's own review"))
-	case approve && c.By.ID == p.Seen.Author.ID:
-		return v.heard(id, c, a.say("the author's own yes does not count: somebody else has to say it"))
 	}
-	by := fmt.Sprintf("%s (user %d, %s)", c.By.Login, c.By.ID, id)
 	waits, why, err := v.waitingOf(p, c.By, cmd.Units, approve)
 	if err != nil || why != "" {
 		if err != nil {
@@ -34,8 +36,13 @@ func (v *reviewer) decideAsked(ctx context.Context, id string, c forge.Comment, 
 		}
 		return v.heard(id, c, a.say(why))
 	}
+	said := ""
 	for run, units := range waits {
-		_, err = v.r.decide(Decision{Run: run, Units: units, By: by}, approve)
+		var in func(who string) bool
+		if in, err = v.memberOf(ctx, run, c.By); err != nil {
+			return err
+		}
+		_, err = v.r.decide(Decision{Run: run, Units: units, By: by, Login: c.By.Login, In: in}, approve)
 		switch {
 		case errors.Is(err, ErrNothingWaits), errors.Is(err, ErrNoRun), errors.Is(err, errNoUnit):
 			return v.heard(id, c, a.say(err.Error()))
@@ -43,8 +50,13 @@ func (v *reviewer) decideAsked(ctx context.Context, id string, c forge.Comment, 
 			return err
 		}
 	}
+	if approve {
+		if said, err = v.stillNeeded(waits); err != nil {
+			return err
+		}
+	}
 	// A kill in between lets the same decision be taken twice, which changes nothing.
-	return v.heard(id, c, a.do(func(*bbolt.Tx, *pull) string { return "" }))
+	return v.heard(id, c, a.do(func(*bbolt.Tx, *pull) string { return said }))
 }
 
 // waitingOf are the units that wait for a decision, by the run in which they do: what this
@@ -73,7 +85,7 @@ func (v *reviewer) waitingOf(p *pull, by forge.User, named []string, approve boo
 				}
 				here[u.ID] = u.Status
 				if (u.Status == Held || u.Status == Interrupted) && (len(named) == 0 || slices.Contains(named, u.ID)) {
-					if other := theirs[u.ID]; approve && other != "" {
+					if other := theirs[u.ID]; approve && other != "" && !v.repo.cfg.Policies.SelfApproval {
 						own = fmt.Sprintf("%s was changed by %s too, whose author's own yes does not count: somebody else has to say it", u.ID, other)
 						continue
 					}

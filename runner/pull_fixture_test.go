@@ -8,6 +8,7 @@ import (
 	"github.com/mooring-iac/mooring/e2e/gitea"
 	"github.com/mooring-iac/mooring/internal/forge"
 	"github.com/mooring-iac/mooring/policies"
+	"github.com/mooring-iac/mooring/policies/preflight"
 )
 
 // reviewFixture is a repository on a real Gitea with people, and a Runner that
@@ -33,7 +34,8 @@ func newReviewFixture(t *testing.T, files map[string]string, change ...func(*Opt
 	f.opts = Options{
 		DataDir: filepath.Join(t.TempDir(), "data"),
 		Repositories: []RepositoryConfig{{
-			Name: "infra", URL: f.repo.URL, Branch: gitea.Branch, Username: f.bot.Login, Token: f.bot.Token, Apply: AfterMerge, AutoApply: policies.NoDestroy,
+			Policies: RepositoryPolicies{Preflight: preflight.Rules{Mode: preflight.Off}}, // what the stories run is not what they are about
+			Name:     "infra", URL: f.repo.URL, Branch: gitea.Branch, Username: f.bot.Login, Token: f.bot.Token, Apply: AfterMerge, AutoApply: policies.NoDestroy,
 			Review: ReviewConfig{Forge: &forge.Config{Kind: forge.Gitea, URL: s.URL, Repository: f.repo.FullName(), Token: f.bot.Token}},
 		}},
 	}

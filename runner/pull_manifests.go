@@ -30,7 +30,7 @@ func (x *reviewRun) manifests(ctx context.Context, t task) (o outcome, v *review
 		if err != nil {
 			return o, nil, err
 		}
-		o, v, err := set.foreseen(plan, nil, false)
+		o, v, err := set.foreseen(ctx, t, plan, nil, false)
 		if len(plan.Prunes()) > 0 {
 			v.Needs = "deletes its " + count(len(plan.Prunes()), "object")
 		}
@@ -48,7 +48,7 @@ func (x *reviewRun) manifests(ctx context.Context, t task) (o outcome, v *review
 	if err != nil {
 		return o, nil, sensitiveIn(set.source).Error(err)
 	}
-	return set.foreseen(plan, objects, whole)
+	return set.foreseen(ctx, t, plan, objects, whole)
 }
 
 // rendered is what the set's files make at the commit that is reviewed; whole tells
@@ -79,11 +79,14 @@ func (x *reviewRun) renderOnly(ctx context.Context, t task, why string) (outcome
 	if err != nil {
 		return outcome{}, nil, err
 	}
-	return outcome{UnitResult: renderedOnly(objects, why)}, &reviewed{}, nil
+	o := outcome{UnitResult: renderedOnly(objects, why)}
+	v := &reviewed{Verdict: hideFindings(x.rules(ctx).objects(ctx, t.unit.ID, objects, nil, x.facts(t)), sensitiveIn(src))}
+	o.Policy = policyResult(v.Verdict)
+	return o, v, nil
 }
 
 // foreseen is what a plan of a set says.
-func (s *manifestSet) foreseen(plan *k8s.ChangePlan, objects []k8s.Object, whole bool) (outcome, *reviewed, error) {
+func (s *manifestSet) foreseen(ctx context.Context, t task, plan *k8s.ChangePlan, objects []k8s.Object, whole bool) (outcome, *reviewed, error) {
 	var o outcome
 	fillObjects(&o.UnitResult, plan.Result)
 	hideInDiffs(o.Objects, sensitiveIn(s.source))
@@ -97,6 +100,8 @@ func (s *manifestSet) foreseen(plan *k8s.ChangePlan, objects []k8s.Object, whole
 	v.Prunes, v.Made = plan.Prunes(), s.x.r.opts.Now()
 	v.Bound.Commit = s.x.commit()
 	v.Needs = s.needs(plan)
+	v.Verdict = s.judge(ctx, t, objects, plan)
+	o.Policy = policyResult(v.Verdict)
 	return o, v, err
 }
 

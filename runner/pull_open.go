@@ -29,7 +29,7 @@ func (v *reviewer) openNow(ctx context.Context, refs mirror.Refs) ([]*pull, erro
 	}
 	for ref, commit := range refs.All {
 		branch, ok := branchOf(ref)
-		if !ok || branch == refs.Head.Branch || !matches(v.cfg.Branches, branch) && !(v.forge != nil && inMergeQueue(branch, refs.Head.Branch)) {
+		if !ok || branch == refs.Head.Branch || v.forge != nil && strings.HasPrefix(branch, forge.BranchPrefix) || !matches(v.cfg.Branches, branch) && !(v.forge != nil && inMergeQueue(branch, refs.Head.Branch)) {
 			continue
 		}
 		if !utf8.ValidString(branch) { // no journal could give the name back as it was

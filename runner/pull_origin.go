@@ -6,13 +6,17 @@ import (
 	"slices"
 
 	"go.etcd.io/bbolt"
+
+	"github.com/mooring-iac/mooring/internal/forge"
 )
 
 // origin tells where what is new of the branch came from.
 type origin struct {
-	pulls  []string          // the pull requests among it, oldest first
-	of     map[string]string // by unit: the last pull request that touched it; none where a direct push did after or before
-	agreed map[string]string // by pull request: who said yes to its plan
+	pulls  []string                   // the pull requests among it, oldest first
+	of     map[string]string          // by unit: the last pull request that touched it; none where a direct push did after or before
+	agreed map[string]string          // by pull request: who said yes to its plan
+	yes    map[string][]forge.User    // the same, all of them
+	met    map[string]map[string]bool // by pull request and unit: they are all whom the rules ask for
 	plans  map[string]map[string]*reviewed
 }
 
@@ -20,7 +24,7 @@ type origin struct {
 // everything is a direct push. What the forge cannot tell now is asked again by the
 // next pass: nothing is taken on a guess.
 func (p *pass) originOf(ctx context.Context, ids []string, gone []removal) (*origin, error) {
-	o := &origin{of: map[string]string{}, agreed: map[string]string{}, plans: map[string]map[string]*reviewed{}}
+	o := &origin{of: map[string]string{}, agreed: map[string]string{}, yes: map[string][]forge.User{}, met: map[string]map[string]bool{}, plans: map[string]map[string]*reviewed{}}
 	v := p.repo.reviews
 	if v == nil || v.forge == nil || !p.repo.cfg.Apply.applies() {
 		return o, nil
@@ -184,15 +188,29 @@ func (o *origin) read(ctx context.Context, v *reviewer, id string) error {
 	if err != nil {
 		return err
 	}
-	if p.planned() {
-		by, _, err := v.agreed(ctx, p)
-		if err != nil {
-			return err
-		}
-		o.agreed[id] = by
-	}
-	return v.r.journal.view(func(tx *bbolt.Tx) error {
+	err = v.r.journal.view(func(tx *bbolt.Tx) error {
 		o.plans[id], err = reviewedPlans(tx, v.repo.cfg.Name, id)
 		return err
 	})
+	if err != nil || !p.planned() {
+		return err
+	}
+	if o.yes[id], _, err = v.approvers(ctx, p); err != nil {
+		return err
+	}
+	if n := len(o.yes[id]); n > 0 {
+		o.agreed[id] = o.yes[id][n-1].Login
+	}
+	o.met[id] = map[string]bool{}
+	for unit, k := range o.plans[id] {
+		if k.Verdict == nil {
+			continue
+		}
+		left, err := v.unmet(ctx, k.Verdict.Needs(), o.yes[id])
+		if err != nil {
+			return err
+		}
+		o.met[id][unit] = len(left) == 0
+	}
+	return nil
 }

@@ -135,10 +135,10 @@ func (v *reviewer) prepare(ctx context.Context, p *pull, made *pullPlan) (_ *rev
 		run.Notes = append(run.Notes, "it changes mooring.hcl: this plan goes by the one of the branch, and what the new one says holds after the merge")
 	}
 	x := &reviewRun{
-		execution: &execution{r: v.r, repo: v.repo, run: run, graph: graph, tasks: map[string]task{}, known: known},
-		v:         v, pull: p, plan: made, planned: map[string]map[string]workspace.Output{},
+		execution: &execution{r: v.r, repo: v.repo, run: run, graph: graph, tasks: map[string]task{}, known: known, changed: paths},
+		v:         v, pull: p, plan: made, before: before, planned: map[string]map[string]workspace.Output{},
 	}
-	x.ahead = x.afterPlans
+	x.ahead, x.uses = x.afterPlans, x.usesOfPull()
 	ids := x.withApplied(graph.Affected(paths, before))
 	for _, id := range ids {
 		u := graph.Unit(id)

@@ -4,13 +4,12 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 
 	"go.etcd.io/bbolt"
 
 	"github.com/mooring-iac/mooring/internal/comment"
 	"github.com/mooring-iac/mooring/internal/forge"
-	"github.com/mooring-iac/mooring/internal/web"
+	"github.com/mooring-iac/mooring/policies"
 )
 
 func (v *reviewer) marker(p *pull) string {
@@ -19,18 +18,12 @@ func (v *reviewer) marker(p *pull) string {
 
 // runPage is where a run is shown; "" where Mooring has no address.
 func (v *reviewer) runPage(run string) string {
-	if v.r.opts.PublicURL == "" || run == "" {
-		return ""
-	}
-	return strings.TrimRight(v.r.opts.PublicURL, "/") + web.RunPath(run)
+	return v.r.page(run, "")
 }
 
 // unitPage is where the full text of a unit is shown.
 func (v *reviewer) unitPage(run, unit string) string {
-	if v.runPage(run) == "" {
-		return ""
-	}
-	return strings.TrimRight(v.r.opts.PublicURL, "/") + web.UnitPath(run, unit)
+	return v.r.page(run, unit)
 }
 
 // reportOf is a report in the making. The plans' own words lie on disk, and are read when
@@ -86,14 +79,20 @@ func (v *reviewer) planReport(tx *bbolt.Tx, p *pull) (*reportOf, error) {
 	c.Notes = append(c.Notes, appliedBefore(tx, p)...)
 	for _, u := range run.Units {
 		from, policy := run.ID, ""
+		var verdict *policies.Verdict
 		if k := kept[u.ID]; k != nil {
 			policy = k.Needs
+			verdict = k.Verdict
+			if k.Adds != nil && verdict == nil {
+				verdict = k.Adds
+			}
 			if k.Run != "" { // an older plan of the same files stands: what it said lies with its run
 				from = k.Run
 			}
 		}
 		unit := v.unitOf(from, u)
 		unit.Policy = policy
+		addRules(&unit, verdict)
 		c.Units, c.runs[u.ID] = append(c.Units, unit), []string{from}
 	}
 	return c, nil
@@ -220,5 +219,24 @@ func (v *reviewer) addTexts(c *reportOf) {
 				break
 			}
 		}
+	}
+}
+
+// addRules fills in what policies say of a unit.
+func addRules(u *comment.Unit, v *policies.Verdict) {
+	if v == nil {
+		return
+	}
+	u.Denied = v.Denied()
+	for _, f := range v.Findings {
+		u.Rules = append(u.Rules, comment.Rule{Effect: string(f.Effect), Text: words([]policies.Finding{f}, f.Effect)})
+	}
+	switch needs := v.Needs(); {
+	case u.Denied:
+		u.Policy = "denied"
+	case len(needs) > 0 && u.Policy != "":
+		u.Policy += ", needs " + needWords(needs)
+	case len(needs) > 0:
+		u.Policy = "needs " + needWords(needs)
 	}
 }

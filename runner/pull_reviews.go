@@ -56,46 +56,55 @@ func sameReviews(known []review, said []forge.Review) bool {
 	return slices.EqualFunc(known, said, same)
 }
 
-// agreed says who said yes to the plan that is shown, or why nobody's yes counts:
-// somebody else than the author, with write access, to this very plan of this head,
-// with nobody who may write asking for changes.
+// agreed says who said yes to the plan that is shown, or why nobody's yes counts.
 func (v *reviewer) agreed(ctx context.Context, p *pull) (by, why string, err error) {
+	all, why, err := v.approvers(ctx, p)
+	if err != nil || len(all) == 0 {
+		return "", why, err
+	}
+	return all[len(all)-1].Login, "", nil
+}
+
+// approvers are those who said yes to the plan that is shown, or why nobody's yes counts:
+// somebody else than the author, with write access, to this very plan of this head, with
+// nobody who may write asking for changes.
+func (v *reviewer) approvers(ctx context.Context, p *pull) (all []forge.User, why string, err error) {
 	if p.Plan == nil || !p.Plan.Done || p.Plan.Failed != "" {
-		return "", "there is no plan to say yes to", nil
+		return nil, "there is no plan to say yes to", nil
 	}
 	why = "nobody but the author has approved it"
-	for _, r := range p.Reviews {
-		if r.Verdict != forge.Approved && r.Verdict != forge.ChangesRequested || r.By.ID == p.Seen.Author.ID {
+	if v.repo.cfg.Policies.SelfApproval {
+		why = "nobody has approved it"
+	}
+	for _, r := range slices.Concat(p.Reviews, p.Yeses) {
+		if r.Verdict != forge.Approved && r.Verdict != forge.ChangesRequested || r.By.ID == p.Seen.Author.ID && !v.repo.cfg.Policies.SelfApproval {
 			continue
 		}
 		permission, err := v.forge.Permission(ctx, r.By)
 		if err != nil {
-			return "", "", err
+			return nil, "", err
 		}
 		if !counts(permission) {
 			continue
 		}
 		if r.Verdict == forge.ChangesRequested {
-			return "", r.By.Login + " asks for changes", nil
+			return nil, r.By.Login + " asks for changes", nil
 		}
 		in, err := v.inOneOf(ctx, v.cfg.Teams.Approve, r.By)
 		switch {
 		case err != nil:
-			return "", "", err
+			return nil, "", err
 		case !in:
 			why = fmt.Sprintf("the approval of %s does not count: it takes a member of %s", r.By.Login, strings.Join(v.cfg.Teams.Approve, ", "))
 		case r.Commit != p.Plan.Head:
 			why = fmt.Sprintf("%s approved an older head", r.By.Login)
 		case r.Content != p.Plan.Content || p.Plan.Content == "":
 			why = fmt.Sprintf("%s approved before this plan was there to be seen", r.By.Login)
-		default:
-			by = r.By.Login
+		case !slices.ContainsFunc(all, func(u forge.User) bool { return u.ID == r.By.ID }):
+			all = append(all, r.By)
 		}
 	}
-	if by != "" {
-		why = ""
-	}
-	return by, why, nil
+	return all, why, nil
 }
 
 // counts tells whether the word of somebody with a permission does.

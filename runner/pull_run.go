@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 
 	"go.etcd.io/bbolt"
 
@@ -18,6 +20,9 @@ type reviewRun struct {
 	v    *reviewer
 	pull *pull
 	plan *pullPlan
+
+	before *workspace.Graph // of the branch
+	uses   usesBetween
 
 	planned map[string]map[string]workspace.Output // guarded by execution.mu; by unit: what its outputs will be, known or not
 }
@@ -80,6 +85,10 @@ func (x *reviewRun) finish(ctx context.Context, took float64) error {
 		}
 		p.Plan.Done = true
 		p.Plan.Content = x.contents(all)
+		p.Left = needsOf(slices.Collect(maps.Values(all)))
+		if len(p.Left) > 0 {
+			p.Fresh = end // the next look counts who said yes to the same before
+		}
 		if cancelledBy(ctx) != "" {
 			p.Stop = p.Plan.Head // until somebody asks again; what overtook a plan makes its own
 		}
@@ -113,6 +122,7 @@ func (x *reviewRun) unit(ctx context.Context, id string) (Status, error) {
 	if err := x.say(id, func(u *UnitResult) { u.Status, u.Started = Running, &started }, nil); err != nil {
 		return Failed, err
 	}
+	x.disturb(t)
 	var o outcome
 	var v *reviewed
 	var err error
@@ -170,6 +180,8 @@ func (x *reviewRun) standsBack(t task) (Status, string) {
 	for _, up := range x.graph.Upstream(t.unit.ID) {
 		if u := x.run.Unit(up); u != nil && (u.Status == Failed || u.Status == Skipped) {
 			return Skipped, up + " " + saidOf(u.Status)
+		} else if u != nil && u.Status == Held {
+			return Deferred, up + " waits for a person before it is planned"
 		}
 	}
 	for _, e := range x.graph.Edges {

@@ -52,7 +52,7 @@ func planStatuses(p *pull, report comment.Report) []forge.Status {
 	default:
 		for _, u := range report.Units {
 			switch Status(u.Status) {
-			case Failed, Skipped, Interrupted:
+			case Failed, Skipped, Interrupted, Held: // held: it is not planned before somebody lets it run
 				plan.Check = forge.Failure
 			case Superseded, Cancelled:
 				if plan.Check == forge.Success {
@@ -63,7 +63,7 @@ func planStatuses(p *pull, report comment.Report) []forge.Status {
 	}
 	all := []forge.Status{plan}
 	if p.Plan.Done && p.Plan.Failed == "" {
-		all = append(all, policyOf(report))
+		all = append(all, policyOf(p, report))
 	}
 	return all
 }
@@ -71,16 +71,25 @@ func planStatuses(p *pull, report comment.Report) []forge.Status {
 // waitsForSomebody tells that a person can still make a plan of this head.
 func waitsForSomebody(p *pull) bool { return !p.Ended && p.Seen.Fork && p.Allowed != p.Seen.Head }
 
-// policyOf is the gate's word: what needs a person besides the review.
-func policyOf(report comment.Report) forge.Status {
-	var need []string
+// policyOf is what the rules and the gate say: what is denied, whose yes is missing, and
+// what needs a person besides the review.
+func policyOf(p *pull, report comment.Report) forge.Status {
+	s := forge.Status{Context: policyStatus, Check: forge.Success, Description: "nothing in it needs more than a review", URL: report.URL}
+	var deny, need []string
 	for _, u := range report.Units {
-		if u.Policy != "" {
+		if u.Denied {
+			deny = append(deny, u.ID)
+		}
+		if u.Policy != "" && !u.Denied {
 			need = append(need, u.ID+" "+u.Policy)
 		}
 	}
-	s := forge.Status{Context: policyStatus, Check: forge.Success, Description: "nothing in it needs more than a review", URL: report.URL}
-	if len(need) > 0 {
+	switch {
+	case len(deny) > 0:
+		s.Check, s.Description = forge.Failure, "denied: "+strings.Join(deny, ", ")
+	case len(p.Left) > 0:
+		s.Check, s.Description = forge.Failure, "needs the yes of "+needWords(p.Left)
+	case len(need) > 0:
 		s.Description = "needs a person's yes: " + strings.Join(need, ", ")
 	}
 	return s

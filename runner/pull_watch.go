@@ -276,6 +276,9 @@ func (v *reviewer) notice(ctx context.Context, known, now *pull) error {
 		if err := listen(ctx, known.ID); err != nil {
 			return err // it stays fresh: the next look listens again, whether there is news or not
 		}
+		if err := v.countNeeds(ctx, known.ID); err != nil {
+			return err
+		}
 	}
 	return v.r.changePull(known.Repository, known.ID, func(_ *bbolt.Tx, p *pull) error {
 		if !p.Fresh.After(moment.Add(-sameSecond)) {

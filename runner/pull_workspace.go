@@ -52,6 +52,14 @@ func (x *reviewRun) workspace(ctx context.Context, t task) (o outcome, v *review
 	if t.unit.Err != nil {
 		return o, nil, t.unit.Err
 	}
+	v = &reviewed{}
+	var err error
+	if o.Status, o.Reason, err = x.admit(t, v); err != nil || o.Status != "" {
+		if o.Status == Failed {
+			o.Error, o.Reason = o.Reason, ""
+		}
+		return o, v, err
+	}
 	commit := x.commit()
 	if t.removal {
 		commit = t.from
@@ -66,12 +74,13 @@ func (x *reviewRun) workspace(ctx context.Context, t task) (o outcome, v *review
 	}
 	hide := redact.New(spec.Secrets...)
 	defer func() { o.hide(hide); failed = hide.Error(failed) }()
+	rules := x.rules(ctx) // before a supervisor is there to wait for it
 	s, err := x.r.home.Open(ctx, spec)
 	if err != nil {
 		return o, nil, err
 	}
 	defer s.Close() // what it could not clear away is cleared by the next start
-	w := &workspaceRun{x: x.execution, t: t, s: s, spec: spec, commit: commit, hide: hide, out: x.lines(t.unit.ID)}
+	w := &workspaceRun{x: x.execution, t: t, s: s, spec: spec, commit: commit, hide: hide, out: x.lines(t.unit.ID), rules: rules}
 	why, err := w.unstored()
 	if err != nil {
 		return o, nil, err
@@ -89,12 +98,12 @@ func (x *reviewRun) workspace(ctx context.Context, t task) (o outcome, v *review
 		return o, nil, err
 	}
 	hide.Add(p.Secrets()...)
-	return x.weigh(ctx, w, p)
+	return x.weigh(ctx, w, p, v)
 }
 
 // weigh says what a plan comes to, lets the units that come after it know its outputs, and
 // keeps it where it changes anything.
-func (x *reviewRun) weigh(ctx context.Context, w *workspaceRun, p *terraform.Plan) (o outcome, v *reviewed, err error) {
+func (x *reviewRun) weigh(ctx context.Context, w *workspaceRun, p *terraform.Plan, v *reviewed) (o outcome, _ *reviewed, err error) {
 	t := w.t
 	describe(&o.UnitResult, p)
 	o.Notes = append(o.Notes, w.s.Notes()...)
@@ -106,13 +115,18 @@ func (x *reviewRun) weigh(ctx context.Context, w *workspaceRun, p *terraform.Pla
 	x.mu.Lock()
 	x.planned[t.unit.ID] = plannedOutputs(p.JSON, outputsOf(p.State.Outputs))
 	x.mu.Unlock()
-	v = &reviewed{Content: x.r.planContent(p.JSON), Whole: true}
+	v.Content, v.Whole = x.r.planContent(p.JSON), true
 	v.Bound.State = now
+	if v.LetIn != "" {
+		o.Notes = append(o.Notes, v.LetIn+" let it run, with what it adds")
+	}
 	if !p.Changes {
 		o.Status = Unchanged
 		return o, v, nil
 	}
 	o.Status = Planned
+	v.Verdict = hideFindings(w.rules.plan(ctx, p.JSON, x.facts(t)), w.hide)
+	o.Policy = policyResult(v.Verdict)
 	level, _ := policies.Within(x.repo.cfg.AutoApply, policies.Level(t.unit.AutoApply))
 	v.Needs = needs(policies.Gate(level, p.JSON), t.removal, leap)
 	if v.Volatile, err = w.s.Generated(); err != nil {

@@ -142,6 +142,13 @@ func (r *Runner) recoverRun(tx *bbolt.Tx, run *Run, alive map[[2]string]bool, un
 		if u.Status != Running && u.Status != Queued || alive[[2]string{run.ID, u.ID}] {
 			continue
 		}
+		if run.Trigger == OnDrift { // it touched nothing, and nothing is known by it
+			u.Status, u.Reason = Superseded, "Mooring ended before it was looked at: the next scan does"
+			if err := putResult(tx, run.ID, *u); err != nil {
+				return err
+			}
+			continue
+		}
 		m, err := getMemory(tx, run.Repository, u.ID)
 		if err != nil {
 			return err
@@ -326,9 +333,12 @@ func (r *Runner) recordAdopted(tx *bbolt.Tx, a adopted, o *outcome, by string) (
 		return run, key, err
 	}
 	if o.gone {
-		err = forget(tx, a.repository, a.unit)
+		err = forget(tx, a.repository, a.unit, r.opts.Now())
 	} else {
 		err = putMemory(tx, m)
+	}
+	if !o.gone {
+		err = errors.Join(err, converged(tx, run, a.unit, o.Status, r.opts.Now()))
 	}
 	if err := errors.Join(err, putResult(tx, run.ID, *u)); err != nil {
 		return run, key, err
@@ -345,7 +355,7 @@ func (r *Runner) recordAdopted(tx *bbolt.Tx, a adopted, o *outcome, by string) (
 		return run, key, err
 	}
 	if repo, err := r.repository(a.repository); err == nil && run.Status != Running {
-		return run, key, r.tellPulls(tx, repo, run)
+		return run, key, errors.Join(r.tellPulls(tx, repo, run), r.tellRun(tx, run))
 	}
 	return run, key, nil
 }

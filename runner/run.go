@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/mooring-iac/mooring/k8s"
+	"github.com/mooring-iac/mooring/runner/drift"
 )
 
 // Status is where a run or a unit stands. The words are a contract: they are
@@ -87,6 +88,9 @@ type UnitResult struct {
 	Started *time.Time `json:"started,omitempty"`
 	Seconds float64    `json:"seconds"`
 	Notes   []string   `json:"notes,omitempty"`
+
+	Policy *PolicyResult  `json:"policy,omitempty"` // nil where no rule was asked
+	Drift  []drift.Record `json:"drift,omitempty"`  // of a scan: all that is open of the unit
 
 	// A workspace.
 	Add     int              `json:"add"`

@@ -11,8 +11,10 @@ import (
 	"time"
 
 	"github.com/mooring-iac/mooring/internal/charts"
+	"github.com/mooring-iac/mooring/internal/notify"
 	"github.com/mooring-iac/mooring/internal/terraform"
 	"github.com/mooring-iac/mooring/internal/terraform/holder"
+	"github.com/mooring-iac/mooring/internal/terraform/redact"
 	"github.com/mooring-iac/mooring/internal/terraform/releases"
 	"github.com/mooring-iac/mooring/k8s"
 	"github.com/mooring-iac/mooring/locks"
@@ -28,6 +30,7 @@ const afterInterrupt = 30 * time.Second
 // directory has one Runner at a time.
 type Runner struct {
 	opts     Options
+	began    time.Time
 	journal  *journal
 	seal     *sealer
 	slots    chan struct{} // one token a unit that runs: the server's limit, over all repositories
@@ -39,10 +42,18 @@ type Runner struct {
 	repos    []*repository
 	counters *counters
 
+	scanSlots chan struct{} // one token a unit that is scanned: never one of slots
+	lookers   lookers
+	scanWake  chan struct{}    // asks for the schedule to be looked at again; holds at most one wish
+	scanTurn  atomic.Int64     // when the schedule last turned, in nanoseconds of Unix time
+	notify    teller           // nil where nobody is told
+	notifier  *notify.Notifier // the same, where the configuration has channels
+
 	collecting sync.Mutex // held by the one collection that may run
 
 	hurry     chan struct{} // closed when running applies are to be interrupted at once
 	hurryOnce sync.Once
+	serving   atomic.Bool // the loop runs, and delivers what is to be told
 	handOver  atomic.Bool // a shutdown leaves running applies to their supervisors
 
 	confineOnce sync.Once
@@ -61,9 +72,13 @@ type repository struct {
 	host, path string
 	mirror     *mirror.Mirror
 	scanner    *workspace.Scanner
-	wake       chan struct{} // asks the loop for a pass now; holds at most one wish
-	reviews    *reviewer     // nil where nothing is reviewed
-	undone     atomic.Bool   // what a pull request applied was never merged: the next pass plans it from the branch
+	wake       chan struct{}    // asks the loop for a pass now; holds at most one wish
+	reviews    *reviewer        // nil where nothing is reviewed
+	remedies   *remedier        // nil where there is no forge
+	judges     judges           // the last rules of it
+	hide       *redact.Redactor // of what the repository is reached with
+	turned     atomic.Int64     // when the loop last looked at it, in nanoseconds of Unix time; 0 before it runs
+	undone     atomic.Bool      // what a pull request applied was never merged: the next pass plans it from the branch
 
 	pass sync.Mutex // held by the one pass of this repository that may run
 
@@ -90,11 +105,14 @@ func Open(opts Options) (*Runner, error) {
 		return nil, err
 	}
 	r := &Runner{
-		opts:    opts,
-		journal: j,
-		slots:   make(chan struct{}, opts.Parallel),
-		hurry:   make(chan struct{}),
-		running: map[string]*control{},
+		opts:      opts,
+		began:     opts.Now(),
+		journal:   j,
+		slots:     make(chan struct{}, opts.Parallel),
+		scanSlots: make(chan struct{}, opts.Parallel),
+		scanWake:  make(chan struct{}, 1),
+		hurry:     make(chan struct{}),
+		running:   map[string]*control{},
 	}
 	if err := r.furnish(); err != nil {
 		return nil, errors.Join(err, r.Close())
@@ -125,6 +143,14 @@ func (r *Runner) furnish() error {
 		return err
 	}
 	r.charts = newCharts(r.opts)
+	if len(r.opts.Notify.Channels) > 0 {
+		if r.notifier, err = notify.New(notify.Options{
+			Config: r.opts.Notify, Store: r.journal.db, Version: r.opts.Version, Now: r.opts.Now, Observe: r.delivered,
+		}); err != nil {
+			return err
+		}
+		r.notify = r.notifier
+	}
 	r.counters = newCounters(r)
 	for _, cfg := range r.opts.Repositories {
 		repo, err := r.openRepository(cfg)
@@ -134,6 +160,7 @@ func (r *Runner) furnish() error {
 		if repo.reviews, err = r.newReviewer(repo); err != nil {
 			return err
 		}
+		repo.remedies = newRemedier(r, repo)
 		r.repos = append(r.repos, repo)
 	}
 	if err := r.recover(); err != nil {
@@ -187,8 +214,12 @@ func (r *Runner) openRepository(cfg RepositoryConfig) (*repository, error) {
 		return nil, fmt.Errorf("repository %s: %w", cfg.Name, err)
 	}
 	host, path := place(cfg.URL)
+	hide := redact.New(cfg.Token, string(cfg.SSHKey), cfg.Passphrase)
+	if f := cfg.Review.Forge; f != nil {
+		hide.Add(f.Token)
+	}
 	return &repository{
-		cfg: cfg, host: host, path: path, mirror: m,
+		cfg: cfg, host: host, path: path, mirror: m, hide: hide,
 		scanner: workspace.NewScanner(workspace.ScannerOptions{Clusters: r.clusters.names(cfg.Name), HealthFaults: HealthFaults, ChartFaults: ChartFaults(append(charts.Allowlist{}, r.opts.Charts.Allow...))}),
 		wake:    make(chan struct{}, 1),
 	}, nil

@@ -178,6 +178,7 @@ func (r *Runner) withState(ctx context.Context, name, unit, by, what string, f f
 		// Release even when it failed, or the next run waits for a ghost.
 		failed = errors.Join(failed, r.journal.update(func(tx *bbolt.Tx) error { return locks.Release(tx, key, what) }))
 	}()
+	r.lookers.giveWay(key)
 	s, err := r.home.Open(ctx, spec)
 	if err != nil {
 		return err

@@ -38,6 +38,7 @@ func (x *execution) workspace(ctx context.Context, t task) (o outcome, failed er
 	}
 	hide := redact.New(spec.Secrets...)
 	defer func() { o.hide(hide); failed = hide.Error(failed) }()
+	rules := x.rules(ctx) // before a supervisor is there to wait for it
 	s, err := x.r.home.Open(ctx, spec)
 	if err != nil {
 		return outcome{}, err
@@ -49,7 +50,7 @@ func (x *execution) workspace(ctx context.Context, t task) (o outcome, failed er
 		// What it could not clear away is cleared by the next start.
 		_ = s.Close()
 	}
-	w := &workspaceRun{x: x, t: t, s: s, spec: spec, commit: commit, hide: hide, out: x.lines(t.unit.ID)}
+	w := &workspaceRun{x: x, t: t, s: s, spec: spec, commit: commit, hide: hide, out: x.lines(t.unit.ID), rules: rules}
 	if t.approved && x.applies {
 		o, failed = w.applyApproved(ctx)
 	} else {
@@ -68,6 +69,7 @@ type workspaceRun struct {
 	commit string // whose files these are
 	hide   *redact.Redactor
 	out    io.Writer // lines for those who watch; the log is the session's
+	rules  judge
 	notes  []string
 }
 
@@ -94,8 +96,14 @@ func (w *workspaceRun) plan(ctx context.Context) (outcome, error) {
 		return o, err
 	}
 	hold, direct := w.hold(p, now)
+	if p.Changes {
+		asked := w.judge(ctx, p, &o.UnitResult)
+		hold = joined(hold, asked)
+	}
 	o.Notes = append(w.s.Notes(), w.notes...)
 	switch {
+	case o.Policy != nil && o.Policy.Verdict.Denied():
+		return o, deniedError(o.Policy.Verdict)
 	case !w.x.applies && p.Changes:
 		o.Status = Planned
 		return o, nil
@@ -109,10 +117,26 @@ func (w *workspaceRun) plan(ctx context.Context) (outcome, error) {
 	return w.apply(ctx, o, p, now)
 }
 
+// judge asks the rules of the run, and says whose yes is missing, or "".
+func (w *workspaceRun) judge(ctx context.Context, p *terraform.Plan, u *UnitResult) string {
+	if !w.rules.asks() {
+		return "" // nor are the facts gathered, which takes looking into history
+	}
+	v := hideFindings(w.rules.plan(ctx, p.JSON, w.x.facts(w.t)), w.hide)
+	if u.Policy = policyResult(v); u.Policy == nil {
+		return ""
+	}
+	k := w.t.reviewed
+	if w.t.met && k != nil && k.Verdict != nil && k.Verdict.Digest == v.Digest && k.Content != "" && w.x.r.planContent(p.JSON) == k.Content {
+		u.Policy.Needs, u.Policy.Approvals = nil, w.t.approvals() // by the review of this very plan, by the same rules
+	}
+	return asksFor(v, u.Policy.Needs)
+}
+
 // makePlan plans, and frees the state lock that a run of ours left behind when it
 // was killed: nobody else would, and only we can know that its holder is dead.
 func (w *workspaceRun) makePlan(ctx context.Context) (*terraform.Plan, error) {
-	opts := terraform.PlanOptions{Destroy: w.t.removal, NoLockWait: w.x.recall(w.t.unit.ID).cutShort()}
+	opts := terraform.PlanOptions{Destroy: w.t.removal, NoLockWait: w.x.mayBeLocked(w.t.unit.ID)}
 	p, err := w.s.Plan(ctx, w.out, opts)
 	var lock *terraform.StateLockError
 	if !errors.As(err, &lock) {
@@ -160,12 +184,15 @@ func (w *workspaceRun) hold(p *terraform.Plan, now stateMemory) (why string, dir
 	if w.t.removal {
 		return "the branch no longer has it: this plan destroys what it made", true
 	}
-	if w.x.repo.cfg.HoldDirect && w.t.brought == "" {
+	if w.x.repo.cfg.HoldDirect && w.t.brought == "" && !w.t.heals {
 		return "direct pushes are held", true
 	}
 	level, lowered := policies.Within(w.x.repo.cfg.AutoApply, policies.Level(w.t.unit.AutoApply))
 	if lowered {
 		w.notes = append(w.notes, fmt.Sprintf("auto_apply = %q is looser than the server allows: %q holds", w.t.unit.AutoApply, level))
+	}
+	if w.t.heals {
+		level = healLevel(level)
 	}
 	d := policies.Gate(level, p.JSON)
 	if d.Allowed {
@@ -182,7 +209,7 @@ func (w *workspaceRun) unchanged(o outcome, p *terraform.Plan, now stateMemory) 
 		return o, err
 	}
 	o.Outputs = names(kept)
-	o.remember = func(m *memory) { m.State, m.Outputs, m.Plan = now, kept, nil }
+	o.remember = func(m *memory) { m.State, m.StateLeft, m.Outputs, m.Plan = now, true, kept, nil }
 	o.gone = w.t.removal
 	return o, nil
 }
@@ -252,7 +279,7 @@ func (r *Runner) afterApply(o outcome, i *intent, applied terraform.Applied, err
 		}
 	}
 	o.Outputs = union(o.Outputs, names(kept))
-	o.remember = func(m *memory) { m.State, m.Outputs, m.Plan = after, kept, nil }
+	o.remember = func(m *memory) { m.State, m.StateLeft, m.Outputs, m.Plan = after, applied.State.Known, kept, nil }
 	return o, nil
 }
 

@@ -1,11 +1,13 @@
 package workspace
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
 	"path"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -13,16 +15,11 @@ import (
 	"github.com/hashicorp/hcl/v2/hclsyntax"
 	"github.com/zclconf/go-cty/cty"
 	"github.com/zclconf/go-cty/cty/convert"
+	"github.com/zclconf/go-cty/cty/gocty"
 )
 
 // ConfigFile is the one configuration file of the infra repository.
 const ConfigFile = "mooring.hcl"
-
-// Drift is the drift block: accepted and kept for the scans that follow.
-type Drift struct {
-	Every time.Duration // 0 when nothing was said
-	Line  int
-}
 
 var (
 	rootSchema = &hcl.BodySchema{
@@ -40,6 +37,17 @@ var (
 		"release", "values_files", "kube_version", "api_versions", "ignore_hooks")
 	healthSchema = schemaOf("healthy", "failed", "message")
 	chartSchema  = schemaOf("source", "version", "digest")
+	driftSchema  = &hcl.BodySchema{
+		Attributes: schemaOf("enabled", "every", "cron", "timezone", "backoff", "after_apply", "remind", "remediate", "heal").Attributes,
+		Blocks: []hcl.BlockHeaderSchema{
+			{Type: "window", LabelNames: []string{"name"}},
+			{Type: "ignore"},
+			{Type: "severity"},
+		},
+	}
+	windowSchema   = schemaOf("days", "from", "to")
+	ignoreSchema   = schemaOf("units", "addresses", "fields", "classes", "reason", "until")
+	severitySchema = schemaOf("kinds", "changes", "classes", "level")
 )
 
 func schemaOf(names ...string) *hcl.BodySchema {
@@ -54,7 +62,7 @@ func schemaOf(names ...string) *hcl.BodySchema {
 type config struct {
 	exists   bool
 	discover bool
-	drift    *Drift
+	drift    *DriftSettings
 	health   []HealthRule
 	blocks   []*block
 }
@@ -65,6 +73,7 @@ type block struct {
 	label   string
 	attrs   hcl.Attributes
 	chart   *chartBlock // of manifests, nil when nothing was said
+	drift   *hcl.Block  // nil when nothing was said
 	rng     hcl.Range   // of the header
 	dir     string      // dir or path, cleaned
 	pattern *glob       // nil for a plain directory
@@ -104,11 +113,11 @@ func parseConfig(src []byte, check func(HealthRule) []HealthFault) (*config, hcl
 			continue
 		}
 		if hb.Type == "drift" {
-			drift, more := parseDrift(hb)
+			drift, more := parseDrift(hb, defaultDrift(), nil)
 			if cfg.drift != nil {
 				more = append(more, fault(hb.DefRange, "Duplicate drift block", fmt.Sprintf("There is one already in line %d.", cfg.drift.Line)))
 			}
-			cfg.drift, diags = drift, append(diags, more...)
+			cfg.drift, diags = &drift, append(diags, more...)
 			continue
 		}
 		b, more := parseBlock(hb, src)
@@ -131,17 +140,15 @@ func parseBlock(hb *hcl.Block, src []byte) (*block, hcl.Diagnostics) {
 	if b.kind == KindManifests {
 		schema, place = manifestsSchema, "path"
 	}
+	nested := []hcl.BlockHeaderSchema{{Type: "drift"}}
 	if b.kind == KindManifests {
-		schema = &hcl.BodySchema{Attributes: schema.Attributes, Blocks: []hcl.BlockHeaderSchema{{Type: "chart"}}}
+		nested = append(nested, hcl.BlockHeaderSchema{Type: "chart"})
 	}
-	content, diags := hb.Body.Content(schema)
+	content, diags := hb.Body.Content(&hcl.BodySchema{Attributes: schema.Attributes, Blocks: nested})
 	b.attrs = content.Attributes
-	diags = append(diags, b.takeChart(content.Blocks)...)
-	if native, ok := hb.Body.(*hclsyntax.Body); ok {
-		end := min(native.EndRange.End.Byte, len(src))
-		sum := sha256.Sum256(src[hb.TypeRange.Start.Byte:end])
-		b.digest = hex.EncodeToString(sum[:16])
-	}
+	diags = append(diags, b.takeChart(content.Blocks.OfType("chart"))...)
+	diags = append(diags, b.takeDrift(content.Blocks.OfType("drift"))...)
+	b.digest = digestOf(hb, src)
 	if err := CheckName(b.label); err != nil {
 		diags = append(diags, fault(hb.LabelRanges[0], "Bad name", sentence(err)))
 		b.bad = true
@@ -169,16 +176,37 @@ func parseBlock(hb *hcl.Block, src []byte) (*block, hcl.Diagnostics) {
 	return b, diags
 }
 
-func parseDrift(hb *hcl.Block) (*Drift, hcl.Diagnostics) {
-	drift := &Drift{Line: hb.DefRange.Start.Line}
-	content, _, diags := hb.Body.PartialContent(schemaOf("every"))
-	attr := content.Attributes["every"]
-	if attr == nil {
-		return drift, diags
+// digestOf tells the texts of blocks apart, but for what they say of drift scans: that is no reason to plan a unit.
+func digestOf(hb *hcl.Block, src []byte) string {
+	native, ok := hb.Body.(*hclsyntax.Body)
+	if !ok {
+		return ""
 	}
-	d, more := durationValue(attr, nil)
-	drift.Every = d
-	return drift, append(diags, more...)
+	start, end := hb.TypeRange.Start.Byte, min(native.EndRange.End.Byte, len(src))
+	sum := sha256.New()
+	for _, nested := range native.Blocks {
+		if nested.Type != "drift" {
+			continue
+		}
+		// As the text reads without the block, so that to add one is no change either.
+		sum.Write(bytes.TrimRight(src[start:nested.TypeRange.Start.Byte], " \t\r\n"))
+		sum.Write([]byte("\n"))
+		start = nested.CloseBraceRange.End.Byte
+		start += len(src[start:end]) - len(bytes.TrimLeft(src[start:end], " \t\r\n"))
+	}
+	sum.Write(src[start:end])
+	return hex.EncodeToString(sum.Sum(nil)[:16])
+}
+
+func (b *block) takeDrift(blocks hcl.Blocks) (diags hcl.Diagnostics) {
+	for i, hb := range blocks {
+		if i > 0 {
+			diags = append(diags, fault(hb.DefRange, "Duplicate drift block", fmt.Sprintf("There is one already in line %d.", blocks[0].DefRange.Start.Line)))
+			continue
+		}
+		b.drift = hb
+	}
+	return diags
 }
 
 // cleanPath takes a path that a person wrote, relative to the top of the repository.
@@ -289,10 +317,41 @@ func durationValue(attr *hcl.Attribute, match []string) (time.Duration, hcl.Diag
 		return 0, diags
 	}
 	d, err := time.ParseDuration(s)
+	if days, ok := strings.CutSuffix(s, "d"); ok {
+		var n uint16
+		n, err = wholeDays(days)
+		d = time.Duration(n) * 24 * time.Hour
+	}
 	if err != nil || d <= 0 {
 		return 0, hcl.Diagnostics{fault(attr.Expr.Range(), "Bad duration", fmt.Sprintf("%s = %q is no duration such as \"90s\", \"10m\" or \"6h\".", attr.Name, s))}
 	}
 	return d, nil
+}
+
+// wholeDays takes as many days as fit into a duration.
+func wholeDays(s string) (uint16, error) {
+	n, err := strconv.ParseUint(s, 10, 16)
+	return uint16(n), err
+}
+
+// durationOrNever is a duration, or 0 for the word "never".
+func durationOrNever(attr *hcl.Attribute, match []string) (time.Duration, hcl.Diagnostics) {
+	if s, diags := stringValue(attr, match); !diags.HasErrors() && s == "never" {
+		return 0, nil
+	}
+	return durationValue(attr, match)
+}
+
+func wholeValue(attr *hcl.Attribute, match []string) (int, hcl.Diagnostics) {
+	v, diags := staticValue(attr, match, cty.NilType)
+	if diags.HasErrors() {
+		return 0, diags
+	}
+	var n int
+	if v.IsNull() || v.Type() != cty.Number || gocty.FromCtyValue(v, &n) != nil {
+		return 0, hcl.Diagnostics{fault(attr.Expr.Range(), "Wrong type", attr.Name+" must be a whole number.")}
+	}
+	return n, nil
 }
 
 func choiceValue(attr *hcl.Attribute, match []string, choices ...string) (string, hcl.Diagnostics) {

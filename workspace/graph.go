@@ -35,10 +35,10 @@ func (w Warning) String() string {
 
 // Graph is what one scan found. It never changes, and may be read by many goroutines.
 type Graph struct {
-	Units    []*Unit   // by id
-	Edges    []Edge    // by To, From, Why
-	Warnings []Warning // by file and line, each once
-	Drift    *Drift    // the drift block, nil when there is none
+	Units    []*Unit        // by id
+	Edges    []Edge         // by To, From, Why
+	Warnings []Warning      // by file and line, each once
+	Drift    *DriftSettings // the drift block at the top, nil when there is none
 
 	byID       map[string]*Unit
 	order      []string
@@ -69,6 +69,7 @@ func (s *scan) graph() (*Graph, error) {
 			u.Health = cfg.health
 		}
 	}
+	l.drifts()
 	slices.SortFunc(g.Units, func(a, b *Unit) int { return strings.Compare(a.ID, b.ID) })
 	l.connect(g)
 	g.sortEdges()

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 )
 
 // ScannerOptions say what the server, not the repository, decides.
@@ -20,6 +21,8 @@ type ScannerOptions struct {
 	HealthFaults func(HealthRule) []HealthFault
 	// ChartFaults finds what is wrong with a chart from elsewhere; nil takes any.
 	ChartFaults func(RemoteChart) []ChartFault
+	// Now says which rules have ended; nil is time.Now.
+	Now func() time.Time
 	// Workers parse files at the same time; 0 is 2.
 	Workers int
 }

@@ -45,6 +45,8 @@ type Unit struct {
 
 	RequireNamespace bool // its namespaced objects must name their namespace
 
+	Drift DriftSettings // of either kind
+
 	// File and Line are where the unit was declared; "" and 0 for one that was found.
 	File string
 	Line int

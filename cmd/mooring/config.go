@@ -12,7 +12,9 @@ import (
 	"github.com/mooring-iac/mooring/internal/forge"
 	"github.com/mooring-iac/mooring/k8s"
 	"github.com/mooring-iac/mooring/policies"
+	"github.com/mooring-iac/mooring/policies/preflight"
 	"github.com/mooring-iac/mooring/runner"
+	"github.com/mooring-iac/mooring/workspace"
 )
 
 // configPath is the file that -c names, else $MOORING_CONFIG, else ./server.hcl.
@@ -75,18 +77,55 @@ func (a *app) options(cfg *serverconfig.Config) runner.Options {
 		Charts:      runner.ChartOptions{Allow: cfg.Charts.Allow, Logins: cfg.Charts.Credentials},
 		ReleasesURL: cfg.Terraform.ReleasesURL,
 		ReleasesKey: cfg.Terraform.PublicKey,
+		Notify:      cfg.Notify,
+		Heartbeat:   runner.HeartbeatOptions{URL: cfg.Heartbeat.URL, Every: cfg.Heartbeat.Every},
 	}
 	for _, r := range cfg.Repositories {
 		o.Repositories = append(o.Repositories, runner.RepositoryConfig{
 			Name: r.Name, URL: r.URL, Branch: r.Branch,
 			Username: r.Username, Token: r.Token, SSHKey: r.SSHKey, Passphrase: r.SSHKeyPassphrase, KnownHosts: r.KnownHosts, CABundle: r.CABundle,
 			Poll: r.Poll, Apply: runner.ApplyMode(r.Apply), AutoApply: policies.Level(r.AutoApply), HoldDirect: r.DirectPush == "hold",
-			Review: reviewConfig(r),
-			Env:    r.Env, InitEnv: r.InitEnv, PlanEnv: r.PlanEnv, ApplyEnv: r.ApplyEnv, PlanValues: r.PlanValues, ApplyValues: r.ApplyValues,
+			Review:   reviewConfig(r),
+			Policies: repositoryPolicies(r.Policy),
+			Drift:    runner.DriftConfig{Every: r.Drift.Every, Remediate: workspace.Remediate(r.Drift.Remediate), Parallel: r.Drift.Parallel},
+			Env:      r.Env, InitEnv: r.InitEnv, PlanEnv: r.PlanEnv, ApplyEnv: r.ApplyEnv, PlanValues: r.PlanValues, ApplyValues: r.ApplyValues,
 		})
 	}
+	o.Drift = runner.DriftOptions{Parallel: cfg.Drift.Parallel, Stale: cfg.Drift.Stale}
+	for _, c := range cfg.Credentials {
+		o.Credentials = append(o.Credentials, runner.CredentialGroup(c))
+	}
 	o.Clusters = clusterConfigs(cfg)
+	o.Pack, o.Teams = packConfig(cfg.Pack), map[string][]string{}
+	for _, t := range cfg.Teams {
+		o.Teams[t.Name] = t.Members
+	}
+	for _, p := range cfg.Policies {
+		c := runner.PolicyConfig{Name: p.Name, Dir: p.Path, Namespaces: p.Namespaces, V0: p.V0, Required: p.Required, Repositories: p.Repositories}
+		if p.Bundle != "" {
+			c.Bundle = &runner.BundleConfig{URL: p.Bundle, Keys: p.PublicKeys, Algorithm: p.Algorithm, Scope: p.Scope, MaxAge: p.MaxAge, AllowOlder: p.AllowOlder, Token: p.Token, CABundle: p.CABundle}
+		}
+		o.Policies = append(o.Policies, c)
+	}
 	return o
+}
+
+func packConfig(p serverconfig.Pack) runner.PackConfig {
+	c := runner.PackConfig{Enabled: p.Enabled, Repositories: p.Repositories, Settings: map[string]map[string]any{}}
+	for _, r := range p.Rules {
+		c.Settings[r.ID] = r.Settings
+	}
+	return c
+}
+
+func repositoryPolicies(p serverconfig.RepositoryPolicy) runner.RepositoryPolicies {
+	return runner.RepositoryPolicies{
+		Dir: p.Dir, Namespaces: p.Namespaces, V0: p.V0, Required: p.Required, SelfApproval: p.SelfApproval,
+		Preflight: preflight.Rules{
+			Mode: preflight.Mode(p.Preflight), Providers: p.Providers, Modules: p.Modules, Backends: p.Backends, DataSources: p.DataSources,
+			Provisioners: p.Provisioners, RemoteStates: p.RemoteStates, Functions: p.Functions,
+		},
+	}
 }
 
 func clusterConfigs(cfg *serverconfig.Config) []runner.ClusterConfig {

@@ -7,6 +7,7 @@ import (
 	"github.com/mooring-iac/mooring/cmd/mooring/control"
 	"github.com/mooring-iac/mooring/locks"
 	"github.com/mooring-iac/mooring/runner"
+	"github.com/mooring-iac/mooring/runner/drift"
 )
 
 // local offers a runner of this process as the operations that a server offers
@@ -26,6 +27,9 @@ var sentinels = control.Sentinels{
 	"ambiguous":     runner.ErrAmbiguous,
 	"not_orphaned":  runner.ErrNotOrphaned,
 	"not_held":      locks.ErrNotHeld,
+	"no_unit":       runner.ErrNoUnit,
+	"nothing_taken": runner.ErrNothingTaken,
+	"no_drift":      runner.ErrNoDrift,
 }
 
 func (l local) Sync(ctx context.Context, repository string) ([]runner.Run, error) {
@@ -76,6 +80,18 @@ func (l local) Forget(_ context.Context, t control.Target) error {
 
 func (l local) Destroy(ctx context.Context, t control.Target) (runner.Run, error) {
 	return l.r.Destroy(ctx, t.Repository, t.Unit, t.By)
+}
+
+func (l local) Scan(ctx context.Context, s control.Scan) ([]runner.Run, error) {
+	return l.r.Scan(ctx, runner.ScanOptions(s))
+}
+
+func (l local) Drifts(_ context.Context, q control.DriftQuery) ([]drift.Record, error) {
+	return l.r.Drifts(runner.DriftQuery(q))
+}
+
+func (l local) Acknowledge(_ context.Context, a control.Acknowledgement) ([]drift.Record, error) {
+	return l.r.Acknowledge(runner.Acknowledgement(a))
 }
 
 func (l local) Collect(ctx context.Context, o runner.CollectOptions) (runner.Collected, error) {

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/mooring-iac/mooring/cmd/mooring/serverconfig"
+	"github.com/mooring-iac/mooring/internal/notify"
 	"github.com/mooring-iac/mooring/internal/terraform/redact"
 )
 
@@ -32,6 +33,8 @@ func (a *app) err() io.Writer { return masked{a.stderr, &a.hide} }
 // hideSecrets makes known what must never be printed.
 func (a *app) hideSecrets(cfg *serverconfig.Config) {
 	a.hide.Add(cfg.Pages.Password)
+	a.hide.Add(notify.Secrets(cfg.Notify)...)
+	a.hide.Add(cfg.Heartbeat.Secrets()...)
 	let := slices.Concat(cfg.Env, cfg.InitEnv, cfg.PlanEnv, cfg.ApplyEnv)
 	for _, r := range cfg.Repositories {
 		a.hide.Add(r.Token, string(r.SSHKey), r.SSHKeyPassphrase)
@@ -47,6 +50,9 @@ func (a *app) hideSecrets(cfg *serverconfig.Config) {
 	}
 	a.hide.Add(redact.FromEnv(cfg.PlanValues)...)
 	a.hide.Add(redact.FromEnv(cfg.ApplyValues)...)
+	for _, p := range cfg.Policies {
+		a.hide.Add(p.Token)
+	}
 	for _, login := range cfg.Charts.Credentials {
 		a.hide.Add(login.Password)
 	}

@@ -18,7 +18,8 @@ import (
 )
 
 func (a *app) planCommand() *cobra.Command {
-	var base, unit, repository, kubeconfig string
+	var unit string
+	var against planned
 	cmd := &cobra.Command{
 		Use:     "plan [DIR]",
 		GroupID: "repository",
@@ -33,23 +34,33 @@ one Terraform sees your environment, as if you had typed terraform plan.
 Manifests are compared with what is in their cluster, field by field: the clusters are
 the server's, or the one of --kubeconfig. Values of Secrets never show.
 
+Policies judge the plans as they would a pull request: those of the server, the pack,
+and the repository's own as they lie in the working copy. What they deny ends with 1.
+
+Preflight says what the working copy adds that could read or run something: what is in
+REF already, or in HEAD without --base, is not new. In your own environment it is said
+and the plan goes on. With a server's configuration, whose credentials are not yours,
+such a unit is held and nothing of it runs, as in a pull request; --let-run is your yes.
+
 Exit: 0 no change, 1 error, 2 changes.`,
 		Example: `  mooring plan
   mooring plan ../infra --base origin/main
   mooring plan --log infra/network         with Terraform's own words
   mooring plan --kubeconfig ~/.kube/config --repository infra
-  mooring plan -o json`,
+  mooring plan -o json
+  mooring plan -o sarif > policy.sarif     what policies say, for a code host`,
 		Args:              arguments(0, 1, "[DIR] [--base REF]"),
 		ValidArgsFunction: completeDirectories,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return a.plan(cmd.Context(), directory(args), unit, planned{base, repository, kubeconfig})
+			return a.plan(cmd.Context(), directory(args), unit, against)
 		},
 	}
-	cmd.Flags().StringVar(&base, "base", "", "plan only what differs from this Git revision")
+	cmd.Flags().StringVar(&against.base, "base", "", "plan only what differs from this Git revision")
 	cmd.Flags().StringVar(&unit, "log", "", "print Terraform's output of this unit after the report")
-	cmd.Flags().StringVar(&repository, "repository", "", "the repository of the server's configuration that this is a copy of; needed where it has several")
-	cmd.Flags().StringVar(&kubeconfig, "kubeconfig", "", "compare every manifest set with the current context's cluster of this file")
-	return a.withOutput(cmd)
+	cmd.Flags().StringVar(&against.repository, "repository", "", "the repository of the server's configuration that this is a copy of; needed where it has several")
+	cmd.Flags().StringVar(&against.kubeconfig, "kubeconfig", "", "compare every manifest set with the current context's cluster of this file")
+	cmd.Flags().BoolVar(&against.letRun, "let-run", false, "with a server's configuration: plan what preflight holds; you have looked at it")
+	return a.withOutput(cmd, "sarif", "junit")
 }
 
 func directory(args []string) string {
@@ -71,13 +82,15 @@ type planned struct {
 	base       string // a Git revision, or ""
 	repository string // the server's name of it, or ""
 	kubeconfig string // a file, or ""
+	letRun     bool   // plan what would be held before it is planned
 }
 
 func (a *app) plan(ctx context.Context, dir, unit string, against planned) error {
-	o, err := a.previewOptions(ctx, dir, against)
+	o, base, err := a.previewOptions(ctx, dir, against)
 	if err != nil {
 		return a.failed(err)
 	}
+	defer base.Close() // it was only read
 	observe, end := a.progress()
 	defer end()
 	o.Observe = observe
@@ -90,9 +103,16 @@ func (a *app) plan(ctx context.Context, dir, unit string, against planned) error
 	}
 	run := &preview.Run
 	run.Repository = filepath.Base(o.Dir)
-	err = a.print(run, func(w io.Writer, s report.Style) error {
-		return report.Run(w, run, report.Options{Style: s, Preview: true, Full: unit == ""})
-	})
+	if slices.ContainsFunc(run.Units, func(u runner.UnitResult) bool { return u.Status == runner.Held }) {
+		run.Notes = append(run.Notes, "what is held here is planned with --let-run, once you have looked at it")
+	}
+	if a.judged() {
+		err = a.printVerdicts(run)
+	} else {
+		err = a.print(run, func(w io.Writer, s report.Style) error {
+			return report.Run(w, run, report.Options{Style: s, Preview: true, Full: unit == ""})
+		})
+	}
 	if err != nil {
 		return err
 	}
@@ -105,7 +125,7 @@ func (a *app) plan(ctx context.Context, dir, unit string, against planned) error
 }
 
 func (a *app) printLog(preview *runner.Preview, unit string) error {
-	if a.format == "json" {
+	if a.format != "text" {
 		return errors.New("--log goes with the text report only")
 	}
 	text, ok := preview.Logs[unit]
@@ -123,6 +143,9 @@ func previewVerdict(run *runner.Run) error {
 		code = 1
 	}
 	for _, u := range run.Units {
+		if u.Policy != nil && u.Policy.Verdict.Denied() {
+			code = 1
+		}
 		switch u.Status {
 		case runner.Unchanged:
 		case runner.Failed, runner.Skipped, runner.Interrupted:
@@ -141,24 +164,29 @@ func previewVerdict(run *runner.Run) error {
 
 // previewOptions describes the working copy. The server's configuration is used
 // where there is one; only one that was named must be there.
-func (a *app) previewOptions(ctx context.Context, dir string, against planned) (*runner.PreviewOptions, error) {
+func (a *app) previewOptions(ctx context.Context, dir string, against planned) (_ *runner.PreviewOptions, base *committed, _ error) {
 	tree, err := workspace.WorkingCopy(dir)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	o := &runner.PreviewOptions{Dir: tree.Dir(), Tree: tree, Repository: against.repository}
+	o := &runner.PreviewOptions{Dir: tree.Dir(), Tree: tree, Repository: against.repository, LetRun: against.letRun}
 	cfg, err := a.optionalConfig()
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if cfg != nil {
 		if o.Repository, err = nameOf(cfg, against.repository); err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		if o.Repository != "" {
 			o.States = runner.StatesOf(cfg.DataDir, o.Repository)
 		}
 		o.Options = a.options(cfg)
+		for _, r := range o.Repositories {
+			if r.Name == o.Repository {
+				o.Own = r.Policies
+			}
+		}
 		o.DataDir, o.Repositories = "", nil
 	} else {
 		o.AsPerson = true
@@ -166,21 +194,41 @@ func (a *app) previewOptions(ctx context.Context, dir string, against planned) (
 	}
 	o.Environ, o.Version, o.Now = a.environ, buildVersion(), a.now
 	if o.Skip, err = ignored(tree); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if o.Kubeconfig = against.kubeconfig; o.Kubeconfig != "" {
 		if _, err := os.Stat(o.Kubeconfig); err != nil {
-			return nil, fmt.Errorf("--kubeconfig: %w", err)
+			return nil, nil, fmt.Errorf("--kubeconfig: %w", err)
 		}
 	}
+	from := "HEAD"
 	if against.base != "" {
-		paths, err := changedSince(ctx, tree.Dir(), against.base)
+		if from, err = leftAt(ctx, tree.Dir(), against.base); err != nil {
+			return nil, nil, err
+		}
+		paths, err := changedSince(ctx, tree.Dir(), from)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		o.Only = func(g *workspace.Graph) ([]string, error) { return g.Affected(paths, nil), nil }
 	}
-	return o, nil
+	if base, err = a.baseTree(ctx, tree.Dir(), from); err != nil {
+		return nil, nil, err
+	}
+	o.Base = tree // where nobody knows what was there before, nothing is new
+	if base != nil {
+		o.Base = base
+	}
+	return o, base, nil
+}
+
+// baseTree is what a commit holds of the directory; nil where there is no commit at all.
+func (a *app) baseTree(ctx context.Context, dir, commit string) (*committed, error) {
+	if _, err := git(ctx, dir, "rev-parse", "--verify", "--quiet", "--end-of-options", commit+"^{commit}"); err != nil {
+		a.note("note: %s has no commit: preflight cannot tell what is new, and looks at the lists of what may be used alone", dir)
+		return nil, nil
+	}
+	return committedIn(ctx, dir, commit)
 }
 
 // personsCLIConfig is the Terraform CLI configuration that terraform itself would

@@ -42,12 +42,12 @@ func (a *app) root() *cobra.Command {
 	})
 	flags := root.PersistentFlags()
 	flags.StringVarP(&a.config, "config", "c", "", "the server's configuration (default $MOORING_CONFIG, then ./server.hcl)")
-	flags.StringVarP(&a.format, "output", "o", "text", "how to print: text or json; graph has dot too")
+	flags.StringVarP(&a.format, "output", "o", "text", "how to print: text or json; graph has dot too, plan and policy sarif and junit")
 	flags.BoolVar(&a.noColor, "no-color", false, "no colours; $NO_COLOR does the same")
 	flags.BoolVarP(&a.quiet, "quiet", "q", false, "no progress on standard error")
 	flags.BoolVarP(&a.verbose, "verbose", "v", false, "log what happens inside to standard error")
-	_ = root.MarkPersistentFlagFilename("config", "hcl")                                                                                // fails only for a flag that is not there
-	_ = root.RegisterFlagCompletionFunc("output", cobra.FixedCompletions([]string{"text", "json"}, cobra.ShellCompDirectiveNoFileComp)) // as above
+	_ = root.MarkPersistentFlagFilename("config", "hcl")           // fails only for a flag that is not there
+	_ = root.RegisterFlagCompletionFunc("output", completeFormats) // as above
 	root.AddGroup(
 		&cobra.Group{ID: "run", Title: "Run:"},
 		&cobra.Group{ID: "repository", Title: "Look at a working copy:"},
@@ -59,9 +59,9 @@ func (a *app) root() *cobra.Command {
 	root.CompletionOptions.SetDefaultShellCompDirective(cobra.ShellCompDirectiveNoFileComp)
 	root.AddCommand(
 		a.serveCommand(), a.syncCommand(), a.driftCommand(),
-		a.planCommand(), a.graphCommand(), a.validateCommand(),
+		a.planCommand(), a.graphCommand(), a.validateCommand(), a.policyCommand(),
 		a.runsCommand(), a.showCommand(), a.approveCommand(), a.discardCommand(), a.cancelCommand(), a.stateCommand(), a.locksCommand(), a.unlockCommand(), a.forgetCommand(), a.destroyCommand(),
-		a.gcCommand(), a.versionCommand(),
+		a.notifyCommand(), a.gcCommand(), a.versionCommand(),
 	)
 	return root
 }
@@ -74,10 +74,22 @@ func unknownCommand(cmd *cobra.Command, name string) error {
 	return fmt.Errorf("%s (see mooring --help)", text)
 }
 
+// formatsKey is the annotation in which a command keeps its formats.
+const formatsKey = "formats"
+
+func completeFormats(cmd *cobra.Command, _ []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
+	formats := cmd.Annotations[formatsKey]
+	if formats == "" {
+		formats = "text,json"
+	}
+	return strings.Split(formats, ","), cobra.ShellCompDirectiveNoFileComp
+}
+
 // withOutput checks the -o flag for a command that prints data; one that has
 // other formats than text and json names them.
 func (a *app) withOutput(cmd *cobra.Command, more ...string) *cobra.Command {
 	formats := append([]string{"text", "json"}, more...)
+	cmd.Annotations = map[string]string{formatsKey: strings.Join(formats, ",")}
 	run := cmd.RunE
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		if slices.Contains(formats, a.format) {

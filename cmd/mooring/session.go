@@ -43,24 +43,42 @@ func (a *app) open(cfg *serverconfig.Config, warnings bool, observe func(runner.
 	if err := serverconfig.CheckDataDir(cfg.DataDir); err != nil {
 		return nil, err
 	}
-	client, err := control.Dial(cfg.DataDir, sentinels, observe)
-	if err == nil {
+	return reach(func() (*session, error) {
+		client, err := control.Dial(cfg.DataDir, sentinels, observe)
+		if err != nil {
+			return nil, err
+		}
 		return &session{Operations: client, remote: client, interrupt: func() {}, close: func() error { return nil }}, nil
-	}
+	}, func() (*session, error) {
+		if err := serverconfig.PrepareDataDir(cfg.DataDir); err != nil {
+			return nil, err
+		}
+		o := a.options(cfg)
+		o.Observe = observe
+		o.Log = a.oneShotLog(warnings, observe)
+		r, err := runner.Open(o)
+		if err != nil {
+			return nil, err
+		}
+		return &session{Operations: local{r}, interrupt: r.Interrupt, close: r.Close}, nil
+	})
+}
+
+// reach asks the server, or takes the data directory where none runs. A server that starts holds the directory a moment
+// before it listens: whoever met it between the two finds it when asking again.
+func reach(ask, take func() (*session, error)) (*session, error) {
+	s, err := ask()
 	if !errors.Is(err, control.ErrNoServer) {
-		return nil, err
+		return s, err
 	}
-	if err := serverconfig.PrepareDataDir(cfg.DataDir); err != nil {
-		return nil, err
+	s, err = take()
+	if !errors.Is(err, runner.ErrBusy) {
+		return s, err
 	}
-	o := a.options(cfg)
-	o.Observe = observe
-	o.Log = a.oneShotLog(warnings, observe)
-	r, err := runner.Open(o)
-	if err != nil {
-		return nil, err
+	if s, again := ask(); !errors.Is(again, control.ErrNoServer) {
+		return s, again
 	}
-	return &session{Operations: local{r}, interrupt: r.Interrupt, close: r.Close}, nil
+	return nil, err
 }
 
 func (a *app) sayVersions(server string) {

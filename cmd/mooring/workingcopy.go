@@ -29,30 +29,34 @@ func ignored(tree *workspace.DirTree) (func(string) bool, error) {
 	return func(p string) bool { return !counts[path.Clean(p)] }, nil
 }
 
-// changedSince lists the files of a working copy, relative to dir, that differ
-// from where its history left the revision, uncommitted and new ones included.
-// It asks git, which the owner of a working copy has; nothing is written.
-func changedSince(ctx context.Context, dir, revision string) ([]string, error) {
+// leftAt is the commit at which the history of a working copy left a revision.
+func leftAt(ctx context.Context, dir, revision string) (string, error) {
 	if strings.HasPrefix(revision, "-") {
-		return nil, fmt.Errorf("--base %q is not a revision", revision)
+		return "", fmt.Errorf("--base %q is not a revision", revision)
 	}
 	commit, err := git(ctx, dir, "rev-parse", "--verify", "--quiet", "--end-of-options", revision+"^{commit}")
 	if err != nil {
-		return nil, fmt.Errorf("--base %q: %w", revision, err)
+		return "", fmt.Errorf("--base %q: %w", revision, err)
 	}
-	from := strings.TrimSpace(commit)
 	// Work on the base since the branch left it is not this working copy's. A
 	// history without a common commit is compared with the base itself.
-	if common, err := git(ctx, dir, "merge-base", from, "HEAD"); err == nil {
-		from = strings.TrimSpace(common)
+	if common, err := git(ctx, dir, "merge-base", strings.TrimSpace(commit), "HEAD"); err == nil {
+		commit = common
 	}
-	tracked, err := git(ctx, dir, "diff", "--name-only", "-z", "--no-renames", "--no-ext-diff", "--no-textconv", "--relative", from, "--")
+	return strings.TrimSpace(commit), nil
+}
+
+// changedSince lists the files of a working copy, relative to dir, that differ
+// from a commit, uncommitted and new ones included. It asks git, which the owner
+// of a working copy has; nothing is written.
+func changedSince(ctx context.Context, dir, commit string) ([]string, error) {
+	tracked, err := git(ctx, dir, "diff", "--name-only", "-z", "--no-renames", "--no-ext-diff", "--no-textconv", "--relative", commit, "--")
 	if err != nil {
-		return nil, fmt.Errorf("compare with %s: %w", revision, err)
+		return nil, fmt.Errorf("compare with %s: %w", commit, err)
 	}
 	fresh, err := git(ctx, dir, "ls-files", "-z", "--others", "--exclude-standard")
 	if err != nil {
-		return nil, fmt.Errorf("compare with %s: %w", revision, err)
+		return nil, fmt.Errorf("compare with %s: %w", commit, err)
 	}
 	var paths []string
 	for p := range strings.SplitSeq(tracked+fresh, "\x00") {
@@ -63,9 +67,13 @@ func changedSince(ctx context.Context, dir, revision string) ([]string, error) {
 	return paths, nil
 }
 
-func git(ctx context.Context, dir string, args ...string) (string, error) {
+func gitCommand(ctx context.Context, dir string, args ...string) *exec.Cmd {
 	// A file system monitor is a program that the repository's configuration names.
-	cmd := exec.CommandContext(ctx, "git", append([]string{"-C", dir, "-c", "core.fsmonitor=false", "--no-optional-locks"}, args...)...)
+	return exec.CommandContext(ctx, "git", append([]string{"-C", dir, "-c", "core.fsmonitor=false", "--no-optional-locks"}, args...)...)
+}
+
+func git(ctx context.Context, dir string, args ...string) (string, error) {
+	cmd := gitCommand(ctx, dir, args...)
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
 	out, err := cmd.Output()

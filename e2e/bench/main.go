@@ -55,6 +55,15 @@ func run(ctx context.Context) error {
 	rounds := flag.Int("rounds", 3, "rounds of each measurement")
 	large := flag.Bool("large", false, "also apply 10,000 objects, which takes minutes")
 	flag.Parse()
+	var asked []string
+	if *only != "" {
+		asked = strings.Split(*only, ",")
+	}
+	for _, name := range asked {
+		if !slices.ContainsFunc(measurements, func(m measurement) bool { return wanted([]string{name}, m.name) }) {
+			return fmt.Errorf("there is no measurement %q; there are %s", name, strings.Join(names(), ", "))
+		}
+	}
 
 	dir, err := os.MkdirTemp("", "mooring-bench-")
 	if err != nil {
@@ -66,7 +75,7 @@ func run(ctx context.Context) error {
 		return err
 	}
 	for _, m := range measurements {
-		if *only != "" && !wanted(strings.Split(*only, ","), m.name) {
+		if asked != nil && !wanted(asked, m.name) {
 			continue
 		}
 		if m.slow && !*large {
@@ -86,11 +95,13 @@ func wanted(only []string, name string) bool {
 	return slices.Contains(only, name) || slices.Contains(only, like)
 }
 
-var measurements = []struct {
+type measurement struct {
 	name    string
 	measure func(*bench, context.Context) error
 	slow    bool // only where asked for
-}{
+}
+
+var measurements = []measurement{
 	{name: "fresh", measure: (*bench).fresh},
 	{name: "second", measure: (*bench).second},
 	{name: "providers", measure: (*bench).providers},
@@ -103,6 +114,11 @@ var measurements = []struct {
 	{name: "reviews-50", measure: (*bench).reviewFifty},
 	{name: "reviews-providers", measure: (*bench).reviewProviders},
 	{name: "reviews-text", measure: (*bench).longTexts},
+	{name: "gate", measure: (*bench).gate},
+	{name: "drift-scan", measure: (*bench).driftScan},
+	{name: "drift-providers", measure: (*bench).driftProviders},
+	{name: "drift-classify", measure: (*bench).driftClassify},
+	{name: "drift-kubernetes", measure: (*bench).driftKubernetes},
 	{name: "kubernetes", measure: (*bench).kubernetes},
 	{name: "large", measure: (*bench).large, slow: true},
 	{name: "version", measure: (*bench).version},

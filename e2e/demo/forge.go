@@ -21,8 +21,9 @@ type forge struct {
 	env        []string // secrets of server.hcl
 }
 
-// prepareReviews builds and starts what the story of reviews needs.
-func (st *stage) prepareReviews() {
+// prepareForge builds and starts what the stories of reviews and of drift need. more are files of the repository shop
+// besides the example's.
+func (st *stage) prepareForge(more map[string]string) {
 	root, err := moduleRoot(st.ctx)
 	st.must(err, "find the source tree")
 	st.say("Preparing the stage in %s.", st.dir)
@@ -42,6 +43,9 @@ func (st *stage) prepareReviews() {
 	acme := f.server.Organisation(owner, "acme")
 	files, err := readTree(filepath.Join(root, "examples", "tour"))
 	st.must(err, "read the example")
+	for name, text := range more {
+		files[name] += text
+	}
 	f.shop = acme.Repository("shop", files)
 	f.dns = acme.Repository("dns", map[string]string{"zones/main.tf": zones("10.20.0.4")})
 	for _, repo := range []*gitea.Repo{f.shop, f.dns} {
@@ -50,10 +54,15 @@ func (st *stage) prepareReviews() {
 		repo.Collaborator(f.bot, "admin") // Gitea tells nobody else what others may do
 	}
 	f.env = []string{"GITEA_TOKEN=" + f.server.Token(f.bot, botScopes...), "PAGES_PASSWORD=" + f.bot.Password}
-
 	st.config = filepath.Join(st.dir, "server.hcl")
-	config := st.reviewConfig() + clusterBlock(kubeconfig, clusterContext)
-	st.must(os.WriteFile(st.config, []byte(config), 0o600), "write server.hcl")
+	st.clusterText = clusterBlock(kubeconfig, clusterContext)
+}
+
+// configure writes server.hcl, and shows the part of it that the story is about.
+func (st *stage) configure(text string) {
+	st.must(os.WriteFile(st.config, []byte(text+st.clusterText), 0o600), "write server.hcl")
+	st.typed("cat", "server.hcl")
+	st.post("", text)
 }
 
 // reviewConfig is the part of server.hcl that the story is about.

@@ -5,7 +5,8 @@
 //	make demo KEEP=1          leaves everything up
 //	make demo CONTEXT=name    uses a cluster of the person's own
 //	make demo REVIEWS=1       tells of pull requests instead, on a real Gitea
-//	make pictures             the same, and writes docs/pictures
+//	make demo DRIFT=1         tells of drift, on a real Gitea
+//	make pictures             both of them, and writes docs/pictures
 //
 // The exit code is 0 when everything came out as it was told, else 1.
 package main
@@ -30,6 +31,7 @@ type settings struct {
 	keep    bool
 
 	reviews  bool   // tell of pull requests
+	drift    bool   // tell of drift
 	pictures string // directory for pictures of the comments; "" makes none
 	browser  string // that takes the pictures
 }
@@ -40,11 +42,12 @@ func main() {
 	flag.StringVar(&s.context, "context", "", "use the cluster of this context of your own kubeconfig")
 	flag.BoolVar(&s.keep, "keep", false, "leave everything up when the demo is over")
 	flag.BoolVar(&s.reviews, "reviews", false, "tell of pull requests, on a real Gitea")
-	flag.StringVar(&s.pictures, "pictures", "", "with -reviews: write pictures of the comments to this directory")
+	flag.BoolVar(&s.drift, "drift", false, "tell of drift, on a real Gitea")
+	flag.StringVar(&s.pictures, "pictures", "", "with -reviews and -drift: write pictures of what people see to this directory")
 	flag.StringVar(&s.browser, "browser", "chromium", "the Chromium that takes them")
 	flag.Parse()
-	if s.reviews && s.keep {
-		fmt.Fprintln(os.Stderr, "demo: -keep is not for -reviews")
+	if s.reviews && s.drift || s.keep && (s.reviews || s.drift) {
+		fmt.Fprintln(os.Stderr, "demo: -reviews, -drift and -keep are one at a time")
 		os.Exit(2)
 	}
 	if flag.NArg() > 0 {
@@ -103,8 +106,13 @@ func run(ctx context.Context, s settings, out io.Writer, keep func(*stage)) (err
 		}
 	}()
 	if s.reviews {
-		st.prepareReviews()
+		st.prepareForge(nil)
 		reviews(st)
+		return nil
+	}
+	if s.drift {
+		st.prepareForge(driftFiles)
+		drifts(st)
 		return nil
 	}
 	st.prepare()

@@ -14,9 +14,14 @@ import (
 	"strings"
 )
 
-// picture writes one of a comment: what Gitea makes of its Markdown, on a plain page, since a Gitea that is built from its
-// module has no style sheets. The sections of the first units are unfolded, as a reader would.
+// picture writes one of a comment of Mooring's. The sections of the first units are unfolded, as a reader would.
 func (st *stage) picture(name, markdown string, unfold int) {
+	st.draw(name, "<b>"+html.EscapeString(st.forge.bot.Login)+"</b> commented", markdown, unfold)
+}
+
+// draw writes a picture of Markdown below a line of HTML: what Gitea makes of it, on a plain page, since a Gitea that is
+// built from its module has no style sheets.
+func (st *stage) draw(name, above, markdown string, unfold int) {
 	if st.settings.pictures == "" {
 		return
 	}
@@ -24,7 +29,7 @@ func (st *stage) picture(name, markdown string, unfold int) {
 	const section = "<details><summary><code>" // of a unit
 	rendered = strings.Replace(rendered, section, strings.Replace(section, "details", "details open", 1), unfold)
 	page := filepath.Join(st.dir, name+".html")
-	st.must(os.WriteFile(page, fmt.Appendf(nil, pageOf, html.EscapeString(st.forge.bot.Login), rendered), 0o600), "write a page")
+	st.must(os.WriteFile(page, fmt.Appendf(nil, pageOf, above, rendered), 0o600), "write a page")
 	shot := filepath.Join(st.dir, name+".png")
 	cmd := exec.CommandContext(st.ctx, st.settings.browser, "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
 		"--disable-background-networking", "--disable-component-update", "--disable-sync", "--hide-scrollbars", "--force-device-scale-factor=1.5",
@@ -42,7 +47,7 @@ func (st *stage) picture(name, markdown string, unfold int) {
 	st.say("\nPicture: %s, %d KB.", to, len(small)/1000)
 }
 
-// pageOf is a page with one comment on it: who said it, and the text.
+// pageOf is a page with one text on it: the line above, and the text.
 const pageOf = `<!doctype html><meta charset="utf-8"><style>
 body { margin: 20px; background: #fff; color: #1f2328; font: 14px/1.5 "DejaVu Sans", sans-serif }
 .comment { border: 1px solid #d0d7de; border-radius: 6px }
@@ -56,7 +61,7 @@ pre { padding: 10px 12px; overflow: hidden } pre code { background: none; paddin
 details { margin: 8px 0 } summary { cursor: default }
 .gd { background: #ffebe9; color: #82071e } .gi { background: #dafbe1; color: #116329 } .gu { color: #6639ba } .gs { background: #fff8c5; color: #7d4e00 }
 a { color: #0969da; text-decoration: none }
-</style><div class="comment"><div class="by"><b>%s</b> commented</div><div class="text">%s</div></div>`
+</style><div class="comment"><div class="by">%s</div><div class="text">%s</div></div>`
 
 // shrink cuts off what is empty below, and keeps the 256 colours that matter.
 func shrink(raw []byte) ([]byte, error) {

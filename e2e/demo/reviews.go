@@ -7,8 +7,7 @@ import (
 
 // reviews is what the demo tells of pull requests. Each act checks that what it shows is what it says.
 func reviews(st *stage) {
-	st.typed("cat", "server.hcl")
-	st.post("", st.reviewConfig())
+	st.configure(st.reviewConfig())
 	st.sync()
 	afterTheMerge(st)
 	aDestroy(st)

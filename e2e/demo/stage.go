@@ -35,7 +35,9 @@ type stage struct {
 	cluster   *parts.RunningCluster // nil with a cluster of the person's own
 	objects   *objects
 	remote    string // URL of the Git repository
-	forge     *forge // with -reviews
+	forge     *forge // with -reviews and -drift
+
+	clusterText string // of server.hcl
 
 	cleanups []func() error
 }

@@ -1,6 +1,7 @@
 package reviews
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -49,7 +50,7 @@ func TestKilledDuringTheApplyAfterAMerge(t *testing.T) {
 	pull.Merge(w.author, "squash")
 	w.begun("gate-a app")
 	w.kill()
-	w.serve()
+	w.start()
 	applying := expected{status: map[string]string{"mooring/apply": "pending"}}
 	w.converged(time.Minute, map[*gitea.Pull]expected{pull: applying})
 	w.open("gate-a app")
@@ -66,7 +67,7 @@ func TestKilledDuringTheApplyAfterAMerge(t *testing.T) {
 		if w.applied("gate-b other") == 1 {
 			return ""
 		}
-		return strings.Join(w.lines(), "\n")
+		return fmt.Sprintf("effects %q", w.lines())
 	})
 	w.serve()
 	w.settledOnce(second, "gate-b other")
@@ -88,7 +89,7 @@ func (w *world) begun(line string) {
 		if w.applied("begin "+line) == 1 {
 			return ""
 		}
-		return strings.Join(w.lines(), "\n")
+		return fmt.Sprintf("effects %q", w.lines())
 	})
 }
 
@@ -124,7 +125,7 @@ func TestKilledDuringTheApplyBeforeAMerge(t *testing.T) {
 	pull.Comment(w.author, "mooring apply")
 	w.begun("gate-a app")
 	w.kill()
-	w.serve()
+	w.start()
 	if held := w.locks(); len(held) != 1 || held[0] != "app by #1" {
 		t.Errorf("locks while it is applied: %q", held)
 	}
@@ -133,7 +134,7 @@ func TestKilledDuringTheApplyBeforeAMerge(t *testing.T) {
 		if pull.State().Merged {
 			return ""
 		}
-		return strings.Join(w.said(pull), "\n---\n")
+		return fmt.Sprintf("it says %q", w.said(pull))
 	})
 	w.await(time.Minute, "the lock to be free", func() string { return strings.Join(w.locks(), ", ") })
 	w.converged(time.Minute, map[*gitea.Pull]expected{pull: {report: []string{"pplied"}, status: map[string]string{"mooring/apply": "success"}}})

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/mooring-iac/mooring/e2e/gitea"
+	"github.com/mooring-iac/mooring/e2e/program"
 )
 
 // heldAnswer lets one request through to Gitea and keeps its answer until Mooring is dead.
@@ -44,7 +45,7 @@ func (w *world) killAt(h *heldAnswer, what string) {
 	select {
 	case <-h.taken:
 	case <-time.After(time.Minute):
-		w.t.Fatalf("waited in vain for %s:\n%s", what, tail(w.mooring.said()))
+		w.t.Fatalf("waited in vain for %s:\n%s", what, program.Tail(w.mooring.Said()))
 	}
 	w.kill()
 	w.proxy.faults(nil, nil)

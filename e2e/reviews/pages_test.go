@@ -103,7 +103,7 @@ resource "terraform_data" "many" {
 	w.converged(time.Minute, map[*gitea.Pull]expected{pull: {report: []string{"Applied"}, status: map[string]string{"mooring/apply": "success"}}})
 	_, _, errs := w.run("show", "-o", "json", w.runs()[0].ID)
 	sinks := map[string]string{
-		"comments": strings.Join(w.said(pull), "\n"), "pages": pages, "the log": w.mooring.said(), "argv": argv, "show": errs,
+		"comments": strings.Join(w.said(pull), "\n"), "pages": pages, "the log": w.mooring.Said(), "argv": argv, "show": errs,
 		"statuses": fmt.Sprint(w.repo.Statuses(pull.State().Head)),
 	}
 	if code, out, _ := w.run("show", "--full", w.runs()[0].ID); code == 0 {

@@ -1,6 +1,7 @@
 package reviews
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -36,7 +37,7 @@ func TestLooksWithNothingNewCostLittle(t *testing.T) {
 		for _, a := range every[max(0, len(every)-12):] {
 			said = append(said, a.Method+" "+a.Path)
 		}
-		return strings.Join(said, "\n")
+		return fmt.Sprintf("requests %q", said)
 	})
 	looks, git, conditional := lists(all), 0, 0
 	for _, a := range all {

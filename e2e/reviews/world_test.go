@@ -15,6 +15,7 @@ import (
 
 	"github.com/mooring-iac/mooring/e2e/gitea"
 	"github.com/mooring-iac/mooring/e2e/parts"
+	"github.com/mooring-iac/mooring/e2e/program"
 	"github.com/mooring-iac/mooring/locks"
 	"github.com/mooring-iac/mooring/runner"
 )
@@ -33,7 +34,7 @@ type world struct {
 	address                            string // where Mooring listens
 	secret, password                   string
 
-	mooring *process
+	mooring *program.Process
 	starts  int
 }
 
@@ -105,6 +106,9 @@ repository "infra" {
   username = %q
   token    = env("FORGE_TOKEN")
 %s
+  policy {
+    preflight = "off" # every change of these stories runs a command: that is how its effects are counted
+  }
   forge "gitea" {
     url            = %q
     repository     = %q
@@ -123,7 +127,7 @@ repository "infra" {
 		if t.Failed() && w.mooring != nil {
 			logs, _ := filepath.Glob(filepath.Join(w.dir, "serve-*.log")) // the pattern is right
 			for _, log := range logs[max(0, len(logs)-3):] {
-				t.Logf("what Mooring said last, %s:\n%s", filepath.Base(log), tail((&process{log: log}).said()))
+				t.Logf("what Mooring said last, %s:\n%s", filepath.Base(log), program.Tail(program.Read(log)))
 			}
 		}
 	})
@@ -202,7 +206,7 @@ func (w *world) propose(branch string, files map[string]string) *gitea.Pull {
 	return w.repo.Open(w.author, branch, gitea.Branch, "Change "+branch)
 }
 
-// await looks again and again until there is no reason left why not.
+// await looks again and again until there is no reason left why not. A reason is never empty: none at all is written as such.
 func (w *world) await(within time.Duration, what string, whyNot func() string) time.Duration {
 	w.t.Helper()
 	began := time.Now()

@@ -28,7 +28,9 @@ type Unit struct {
 	Status string // a status of the contract: planned, unchanged, failed, deferred, …
 	Reason string // why it is held, deferred or skipped
 	Error  string
-	Policy string // what policies say; "" where none was asked
+	Policy string // what policies and the gate say, in a few words; "" where none was asked, or all is well
+	Denied bool   // policies forbid it
+	Rules  []Rule // what each rule says, the worst first
 	Notes  []string
 
 	Add, Change, Destroy int  // of manifests: created, configured (and recreated), pruned
@@ -51,4 +53,10 @@ type Object struct {
 	Action string
 	Diff   string // unified, without values of Secrets
 	Note   string
+}
+
+// Rule is one word of one policy.
+type Rule struct {
+	Effect string // deny, ask or warn
+	Text   string
 }

@@ -45,7 +45,7 @@ const (
 )
 
 func (u *Unit) hasSection() bool {
-	return u.Diff != "" || u.Text != "" && u.Status != unchanged || u.Difference != "" || len(u.Notes) > 0 || slices.ContainsFunc(u.Objects, Object.said) || utf8.RuneCountInString(u.Reason) > longestCell
+	return u.Diff != "" || u.Text != "" && u.Status != unchanged || u.Difference != "" || len(u.Notes) > 0 || len(u.Rules) > 0 || slices.ContainsFunc(u.Objects, Object.said) || utf8.RuneCountInString(u.Reason) > longestCell
 }
 
 // sections are the errors, open, and then what is folded.
@@ -86,6 +86,7 @@ func (u *Unit) section(most int) section {
 			s.say("Why: " + r + "\n\n")
 		}
 	}
+	s.say(rules(u.Rules))
 	s.say(list(u.Notes, longestNote, mostNotes, 1<<20))
 	if f := diffText(u.Difference, most, u.URL); f != nil {
 		s.say("The plan made now differs from the one that was reviewed:\n\n")
@@ -111,6 +112,20 @@ func (u *Unit) section(most int) section {
 	}
 	s.say("\n</details>\n")
 	return s
+}
+
+// rules are the findings of policies, one in a line.
+func rules(all []Rule) string {
+	said := map[string]string{"deny": "denied", "ask": "asks", "warn": "warns"}
+	var lines []string
+	for _, r := range all {
+		word := said[r.Effect]
+		if word == "" {
+			word = "denied"
+		}
+		lines = append(lines, word+": "+r.Text)
+	}
+	return list(lines, longestNote, mostNotes, 1<<20)
 }
 
 // list is a list of sentences with an empty line behind it, in at most room bytes.

@@ -11,6 +11,8 @@ import "context"
 // backend hands errors on as its client returns them, wrapped or not, and makes
 // its own from the sentinels. Forge adds verb and subject and takes secrets out.
 type backend interface {
+	remedier
+
 	self(ctx context.Context) (User, error)
 
 	// pullRequests lists all open ones, all pages, in any order; doubles are welcome,

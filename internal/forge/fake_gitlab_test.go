@@ -101,6 +101,7 @@ func (f *fakeGitLab) mux() *http.ServeMux {
 	on("POST "+mr+"/notes/{note}/award_emoji", f.withPull(f.postEmoji))
 	on("GET /projects/{id}/repository/commits/{sha}/merge_requests", f.commitPulls)
 	on("POST /projects/{id}/statuses/{sha}", f.postStatus)
+	f.remedyRoutes(on)
 	return mux
 }
 

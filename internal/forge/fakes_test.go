@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/url"
 	"slices"
@@ -40,6 +41,8 @@ type fakeRepo struct {
 	branches map[string][]string
 	method   string // by which the repository merges when nothing is said: merge, squash, rebase
 	statuses []fakeStatus
+	issues   map[int]*fakeIssue
+	made     map[string]*fakeCommit // those that hold files of their own; every other commit has what main began with
 }
 
 type fakeUser struct {
@@ -51,7 +54,7 @@ type fakeUser struct {
 
 type fakePull struct {
 	number         int
-	title          string
+	title, body    string
 	author         int64
 	head, ref      string
 	base           string
@@ -110,6 +113,8 @@ func newFakeRepo(t *testing.T) *fakeRepo {
 		commits:  map[string]bool{},
 		branches: map[string][]string{},
 		method:   "merge",
+		issues:   map[int]*fakeIssue{},
+		made:     map[string]*fakeCommit{},
 	}
 	r.bot = r.user("mooring", Admin)
 	r.branches["main"] = []string{r.newCommit()}
@@ -152,7 +157,7 @@ func (r *fakeRepo) byLogin(login string) *fakeUser {
 
 // open opens a pull request of so many commits.
 func (r *fakeRepo) open(author int64, commits int) *fakePull {
-	n := len(r.pulls) + 1
+	n := r.number()
 	p := &fakePull{
 		number: n, title: fmt.Sprintf("Change %d", n), author: author, ref: fmt.Sprintf("feature-%d", n),
 		base: "main", state: Open, mergeable: Yes,
@@ -326,7 +331,7 @@ func link(r *http.Request, page int) string {
 
 func (r *fakeRepo) sortedPulls() []*fakePull {
 	var all []*fakePull
-	for n := 1; n <= len(r.pulls); n++ {
+	for _, n := range slices.Sorted(maps.Keys(r.pulls)) {
 		all = append(all, r.pulls[n])
 	}
 	return all

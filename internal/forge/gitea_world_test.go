@@ -157,8 +157,12 @@ func (w *giteaWorld) merge(t *testing.T, number int, method string) string {
 
 func (w *giteaWorld) settle(t *testing.T, number int) {
 	t.Helper()
-	p := w.pulls[number]
-	p.pull.AwaitHead(p.head.Head(p.branch))
+	if p := w.pulls[number]; p != nil {
+		p.pull.AwaitHead(p.head.Head(p.branch))
+		return
+	}
+	ours := w.repo.Pull(number) // the forge's own client opened it
+	ours.AwaitHead(w.tip(t, ours.State().HeadBranch))
 }
 
 func (w *giteaWorld) review(t *testing.T, by User, number int, v Verdict) {

@@ -48,6 +48,12 @@ type world interface {
 	uncomment(t *testing.T, number int, id int64)
 	reactions(t *testing.T, number int, comment int64) []string
 	statuses(t *testing.T, commit string) map[string]Status // by context, the last
+
+	issue(t *testing.T, by User, title, body string) int // opens one
+	said(t *testing.T, issue int) []string               // its comments
+	tip(t *testing.T, branch string) string              // "" where there is no such branch
+	parent(t *testing.T, commit string) string
+	read(t *testing.T, commit, file string) string
 }
 
 // traits are where forges differ in what they can.
@@ -78,6 +84,9 @@ func suite(t *testing.T, w world, can traits) {
 	t.Run("Teams", func(t *testing.T) { suiteTeams(t, w, f) })
 	t.Run("Brought", func(t *testing.T) { suiteBrought(t, w, f, can) })
 	t.Run("Merge", func(t *testing.T) { suiteMerge(t, w, f, can) })
+	t.Run("Issues", func(t *testing.T) { suiteIssues(t, w, f) })
+	t.Run("Branches", func(t *testing.T) { suiteBranches(t, w, f) })
+	t.Run("Pull requests of ours", func(t *testing.T) { suiteOwnPulls(t, w, f) })
 	t.Run("Weather", func(t *testing.T) { suiteWeather(t, w) })
 }
 

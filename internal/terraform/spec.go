@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"path"
 	"strings"
+	"time"
 )
 
 var (
@@ -30,6 +31,8 @@ type Spec struct {
 	// KeepGenerated leaves files in place that an earlier run of the same tree made in the module directories (an archive a plan
 	// refers to). For applying a saved plan. Without it the module directories are exactly the tree's.
 	KeepGenerated bool
+	// Grace is what a command has from an interrupt to a kill, of a run in namespaces; 0 is the home's. For what changes nothing.
+	Grace time.Duration
 
 	Workspace string // Terraform workspace, "" is default
 	VarFiles  []string

@@ -14,6 +14,7 @@ import (
 
 	"github.com/mooring-iac/mooring/locks"
 	"github.com/mooring-iac/mooring/runner"
+	"github.com/mooring-iac/mooring/runner/drift"
 )
 
 // ErrNoServer says that no server answers for a data directory.
@@ -100,6 +101,18 @@ func (c *Client) Destroy(ctx context.Context, t Target) (runner.Run, error) {
 	return ask[runner.Run](ctx, c, http.MethodPost, "destroy", nil, t)
 }
 
+func (c *Client) Scan(ctx context.Context, s Scan) ([]runner.Run, error) {
+	return ask[[]runner.Run](ctx, c, http.MethodPost, "scan", nil, s)
+}
+
+func (c *Client) Drifts(ctx context.Context, q DriftQuery) ([]drift.Record, error) {
+	return ask[[]drift.Record](ctx, c, http.MethodPost, "drifts", nil, q)
+}
+
+func (c *Client) Acknowledge(ctx context.Context, a Acknowledgement) ([]drift.Record, error) {
+	return ask[[]drift.Record](ctx, c, http.MethodPost, "acknowledge", nil, a)
+}
+
 func (c *Client) Collect(ctx context.Context, o runner.CollectOptions) (runner.Collected, error) {
 	return ask[runner.Collected](ctx, c, http.MethodPost, "collect", nil, o)
 }
@@ -162,6 +175,7 @@ func last[T any](c *Client, resp *http.Response) (T, error) {
 	defer resp.Body.Close()
 	var none T
 	dec := json.NewDecoder(resp.Body)
+	dec.UseNumber() // values of drifted attributes may be larger than a float holds
 	for {
 		var m message[T]
 		if err := dec.Decode(&m); err != nil {

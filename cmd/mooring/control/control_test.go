@@ -3,6 +3,7 @@ package control
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -19,6 +20,7 @@ import (
 
 	"github.com/mooring-iac/mooring/locks"
 	"github.com/mooring-iac/mooring/runner"
+	"github.com/mooring-iac/mooring/runner/drift"
 )
 
 var errNoRun = errors.New("no such run")
@@ -41,6 +43,17 @@ type fake struct {
 	states  func() ([]runner.KeptState, error)
 	push    func(Target) (int, error)
 	free    func(StateLock) error
+	scan    func(Scan) ([]runner.Run, error)
+	drifts  func(DriftQuery) ([]drift.Record, error)
+	ack     func(Acknowledgement) ([]drift.Record, error)
+}
+
+func (f *fake) Scan(_ context.Context, s Scan) ([]runner.Run, error) { return f.scan(s) }
+func (f *fake) Drifts(_ context.Context, q DriftQuery) ([]drift.Record, error) {
+	return f.drifts(q)
+}
+func (f *fake) Acknowledge(_ context.Context, a Acknowledgement) ([]drift.Record, error) {
+	return f.ack(a)
 }
 
 func (f *fake) Cancel(_ context.Context, c Cancel) (runner.Run, error) { return f.cancel(c) }
@@ -105,6 +118,8 @@ func TestEveryOperationGoesThere(t *testing.T) {
 	lock := locks.Lock{Holder: locks.Holder{Unit: "a", Repository: "infra", Run: "r1", Reason: "apply", Since: time.Date(2026, 3, 14, 12, 0, 0, 0, time.UTC)}}
 	freed := runner.Collected{Kinds: []runner.Freed{{Kind: runner.FreedLogs, Removed: 3, Bytes: 4096}}, Total: 4096}
 	kept := runner.KeptState{Repository: "infra", Unit: "a", Kept: lock.Since, File: "x"}
+	// A number that no float holds is the same at the other end.
+	drifted := []drift.Record{{ID: "d1", Repository: "infra", Unit: "a", Began: lock.Since, Finding: drift.Finding{Address: "x.y", Fields: []drift.Field{{Path: "size", New: json.Number("9007199254740993")}}}}}
 	var got []string
 	note := func(format string, args ...any) { got = append(got, fmt.Sprintf(format, args...)) }
 	ops := &fake{
@@ -128,6 +143,15 @@ func TestEveryOperationGoesThere(t *testing.T) {
 		states:  func() ([]runner.KeptState, error) { note("states"); return []runner.KeptState{kept}, nil },
 		push:    func(x Target) (int, error) { note("push %+v", x); return 2, nil },
 		free:    func(l StateLock) error { note("free %+v", l); return nil },
+		scan:    func(s Scan) ([]runner.Run, error) { note("scan %+v", s); return []runner.Run{run}, nil },
+		drifts: func(q DriftQuery) ([]drift.Record, error) {
+			note("drifts %s %s %t", q.Repository, q.Unit, q.Ended)
+			return drifted, nil
+		},
+		ack: func(a Acknowledgement) ([]drift.Record, error) {
+			note("ack %s %s %s", a.Drift, a.By, a.Until.Format(time.DateOnly))
+			return drifted, nil
+		},
 	}
 	dir := t.TempDir()
 	start(t, dir, ops)
@@ -170,11 +194,18 @@ func TestEveryOperationGoesThere(t *testing.T) {
 	pushed, err := c.PushState(ctx, x)
 	same("push", pushed, 2, err)
 	same("free", nil, nil, c.UnlockState(ctx, StateLock{Target: x, ID: "id"}))
+	runs, err = c.Scan(ctx, Scan{Repository: "infra", Units: []string{"a", "b"}})
+	same("scan", runs, []runner.Run{run}, err)
+	records, err := c.Drifts(ctx, DriftQuery{Repository: "infra", Unit: "a", Ended: true})
+	same("drifts", records, drifted, err)
+	records, err = c.Acknowledge(ctx, Acknowledgement{Drift: "d1", By: "anna", Until: lock.Since})
+	same("acknowledge", records, drifted, err)
 	want := []string{
 		"sync infra", "runs {Repository:infra Limit:3 Waiting:true Pull:12 Branch:review/a&b}", "run r1", "log r1 a&b=c", "decide {Run:r1 Units:[a] By:anna Approve:true}", "locks",
 		"unlock {Repository:infra Unit:a&b=c By:anna}", "forget {Repository:infra Unit:a&b=c By:anna}", "destroy {Repository:infra Unit:a&b=c By:anna}",
 		"collect {DryRun:true}",
 		"cancel {Run:r1 By:anna}", "states", "push {Repository:infra Unit:a&b=c By:anna}", "free {Target:{Repository:infra Unit:a&b=c By:anna} ID:id}",
+		"scan {Repository:infra Units:[a b]}", "drifts infra a true", "ack d1 anna 2026-03-14",
 	}
 	same("what the server was asked", got, want, nil)
 	if v := c.ServerVersion(); v != "1.2.3" {

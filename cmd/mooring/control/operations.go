@@ -3,9 +3,11 @@ package control
 import (
 	"context"
 	"io"
+	"time"
 
 	"github.com/mooring-iac/mooring/locks"
 	"github.com/mooring-iac/mooring/runner"
+	"github.com/mooring-iac/mooring/runner/drift"
 )
 
 // SocketName is the socket's file in the data directory.
@@ -42,6 +44,12 @@ type Operations interface {
 	Forget(ctx context.Context, t Target) error
 	// Destroy plans the destruction of an orphaned unit; the run is held.
 	Destroy(ctx context.Context, t Target) (runner.Run, error)
+	// Scan looks for drift now. Runs are returned even when err is not nil.
+	Scan(ctx context.Context, s Scan) ([]runner.Run, error)
+	// Drifts lists drifts, the oldest first.
+	Drifts(ctx context.Context, q DriftQuery) ([]drift.Record, error)
+	// Acknowledge records that a person knows of a drift.
+	Acknowledge(ctx context.Context, a Acknowledgement) ([]drift.Record, error)
 	// Collect removes what nothing needs any more. What was freed is returned even
 	// when err is not nil.
 	Collect(ctx context.Context, o runner.CollectOptions) (runner.Collected, error)
@@ -74,6 +82,29 @@ type Cancel struct {
 type StateLock struct {
 	Target
 	ID string `json:"id"`
+}
+
+// Scan says what a drift scan looks at. The zero value is everything.
+type Scan struct {
+	Repository string   `json:"repository,omitempty"`
+	Units      []string `json:"units,omitempty"`
+}
+
+// DriftQuery selects drifts. The zero value is every open one.
+type DriftQuery struct {
+	Repository string    `json:"repository,omitempty"`
+	Unit       string    `json:"unit,omitempty"`
+	Ended      bool      `json:"ended,omitempty"` // those that ended too
+	Since      time.Time `json:"since,omitzero"`  // of those that ended: not before
+}
+
+// Acknowledgement is a person's word about a drift, or about all of a unit.
+type Acknowledgement struct {
+	Repository string    `json:"repository,omitempty"`
+	Drift      string    `json:"drift"` // its id, or a unit's
+	By         string    `json:"by"`
+	Until      time.Time `json:"until"`
+	Why        string    `json:"why,omitempty"`
 }
 
 // Target names a unit.

@@ -9,6 +9,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/url"
 	"strconv"
 	"sync"
 	"time"
@@ -93,84 +94,64 @@ func (s *Server) guard(token string, h http.Handler) http.Handler {
 }
 
 func (s *Server) handler(ctx context.Context) http.Handler {
-	mux := http.NewServeMux()
-	mux.HandleFunc("POST "+prefix+"sync", func(w http.ResponseWriter, r *http.Request) {
-		var t Target
-		if s.read(w, r, &t) {
-			stream(ctx, s, w, r, t.Repository, func(ctx context.Context) (any, error) { return s.Operations.Sync(ctx, t.Repository) })
-		}
-	})
-	mux.HandleFunc("POST "+prefix+"decide", func(w http.ResponseWriter, r *http.Request) {
-		var d Decision
-		if s.read(w, r, &d) {
-			stream(ctx, s, w, r, "", func(ctx context.Context) (any, error) { return s.Operations.Decide(ctx, d) })
-		}
-	})
-	mux.HandleFunc("POST "+prefix+"destroy", func(w http.ResponseWriter, r *http.Request) {
-		var t Target
-		if s.read(w, r, &t) {
-			stream(ctx, s, w, r, t.Repository, func(ctx context.Context) (any, error) { return s.Operations.Destroy(ctx, t) })
-		}
-	})
-	mux.HandleFunc("POST "+prefix+"collect", func(w http.ResponseWriter, r *http.Request) {
-		var o runner.CollectOptions
-		if s.read(w, r, &o) {
-			stream(ctx, s, w, r, "", func(ctx context.Context) (any, error) { return s.Operations.Collect(ctx, o) })
-		}
-	})
-	mux.HandleFunc("POST "+prefix+"cancel", func(w http.ResponseWriter, r *http.Request) {
-		var c Cancel
-		if s.read(w, r, &c) { // also while the server drains: that may be what it waits for
-			run, err := s.Operations.Cancel(r.Context(), c)
-			s.answer(w, run, err)
-		}
-	})
-	mux.HandleFunc("GET "+prefix+"states", func(w http.ResponseWriter, r *http.Request) {
-		all, err := s.Operations.States(r.Context())
-		s.answer(w, all, err)
-	})
-	mux.HandleFunc("POST "+prefix+"push-state", func(w http.ResponseWriter, r *http.Request) {
-		var t Target
-		if s.read(w, r, &t) {
-			stream(ctx, s, w, r, t.Repository, func(ctx context.Context) (any, error) { return s.Operations.PushState(ctx, t) })
-		}
-	})
-	mux.HandleFunc("POST "+prefix+"unlock-state", func(w http.ResponseWriter, r *http.Request) {
-		var l StateLock
-		if s.read(w, r, &l) {
-			stream(ctx, s, w, r, l.Repository, func(ctx context.Context) (any, error) { return nil, s.Operations.UnlockState(ctx, l) })
-		}
-	})
-	mux.HandleFunc("POST "+prefix+"unlock", func(w http.ResponseWriter, r *http.Request) {
-		var t Target
-		if s.read(w, r, &t) {
-			l, err := s.Operations.Unlock(r.Context(), t)
-			s.answer(w, l, err)
-		}
-	})
-	mux.HandleFunc("POST "+prefix+"forget", func(w http.ResponseWriter, r *http.Request) {
-		var t Target
-		if s.read(w, r, &t) {
-			s.answer(w, nil, s.Operations.Forget(r.Context(), t))
-		}
-	})
-	mux.HandleFunc("GET "+prefix+"runs", func(w http.ResponseWriter, r *http.Request) {
-		q := r.URL.Query()
+	mux, o := http.NewServeMux(), s.Operations
+	s.handleWork(ctx, mux)
+	post(s, mux, "cancel", o.Cancel) // also while the server drains: that may be what it waits for
+	post(s, mux, "unlock", o.Unlock)
+	post(s, mux, "forget", func(ctx context.Context, t Target) (any, error) { return nil, o.Forget(ctx, t) })
+	post(s, mux, "drifts", o.Drifts)
+	post(s, mux, "acknowledge", o.Acknowledge)
+	get(s, mux, "states", func(ctx context.Context, _ url.Values) (any, error) { return o.States(ctx) })
+	get(s, mux, "locks", func(ctx context.Context, _ url.Values) (any, error) { return o.Locks(ctx) })
+	get(s, mux, "run", func(ctx context.Context, q url.Values) (any, error) { return o.Run(ctx, q.Get("id")) })
+	get(s, mux, "runs", func(ctx context.Context, q url.Values) (any, error) {
 		limit, _ := strconv.Atoi(q.Get("limit")) // absent is 0: all
 		pull, _ := strconv.Atoi(q.Get("pull"))   // as above
-		runs, err := s.Operations.Runs(r.Context(), Query{Repository: q.Get("repository"), Limit: limit, Waiting: q.Get("waiting") == "true", Pull: pull, Branch: q.Get("branch")})
-		s.answer(w, runs, err)
-	})
-	mux.HandleFunc("GET "+prefix+"run", func(w http.ResponseWriter, r *http.Request) {
-		run, err := s.Operations.Run(r.Context(), r.URL.Query().Get("id"))
-		s.answer(w, run, err)
-	})
-	mux.HandleFunc("GET "+prefix+"locks", func(w http.ResponseWriter, r *http.Request) {
-		all, err := s.Operations.Locks(r.Context())
-		s.answer(w, all, err)
+		return o.Runs(ctx, Query{Repository: q.Get("repository"), Limit: limit, Waiting: q.Get("waiting") == "true", Pull: pull, Branch: q.Get("branch")})
 	})
 	mux.HandleFunc("GET "+prefix+"log", s.log)
 	return mux
+}
+
+// handleWork answers what takes long: it goes on when the client leaves, and ends with ctx.
+func (s *Server) handleWork(ctx context.Context, mux *http.ServeMux) {
+	o := s.Operations
+	streamed(ctx, s, mux, "sync", func(t Target) string { return t.Repository }, func(ctx context.Context, t Target) (any, error) { return o.Sync(ctx, t.Repository) })
+	streamed(ctx, s, mux, "scan", func(c Scan) string { return c.Repository }, func(ctx context.Context, c Scan) (any, error) { return o.Scan(ctx, c) })
+	streamed(ctx, s, mux, "decide", func(Decision) string { return "" }, func(ctx context.Context, d Decision) (any, error) { return o.Decide(ctx, d) })
+	streamed(ctx, s, mux, "destroy", func(t Target) string { return t.Repository }, func(ctx context.Context, t Target) (any, error) { return o.Destroy(ctx, t) })
+	streamed(ctx, s, mux, "collect", func(runner.CollectOptions) string { return "" }, func(ctx context.Context, c runner.CollectOptions) (any, error) { return o.Collect(ctx, c) })
+	streamed(ctx, s, mux, "push-state", func(t Target) string { return t.Repository }, func(ctx context.Context, t Target) (any, error) { return o.PushState(ctx, t) })
+	streamed(ctx, s, mux, "unlock-state", func(l StateLock) string { return l.Repository }, func(ctx context.Context, l StateLock) (any, error) { return nil, o.UnlockState(ctx, l) })
+}
+
+// post answers a request that carries a value.
+func post[In, Out any](s *Server, mux *http.ServeMux, name string, do func(context.Context, In) (Out, error)) {
+	mux.HandleFunc("POST "+prefix+name, func(w http.ResponseWriter, r *http.Request) {
+		var in In
+		if s.read(w, r, &in) {
+			out, err := do(r.Context(), in)
+			s.answer(w, out, err)
+		}
+	})
+}
+
+// get answers a request that carries a query.
+func get(s *Server, mux *http.ServeMux, name string, do func(context.Context, url.Values) (any, error)) {
+	mux.HandleFunc("GET "+prefix+name, func(w http.ResponseWriter, r *http.Request) {
+		out, err := do(r.Context(), r.URL.Query())
+		s.answer(w, out, err)
+	})
+}
+
+// streamed answers a request with the events of a repository, "" for all, and then the result.
+func streamed[In any](ctx context.Context, s *Server, mux *http.ServeMux, name string, repository func(In) string, do func(context.Context, In) (any, error)) {
+	mux.HandleFunc("POST "+prefix+name, func(w http.ResponseWriter, r *http.Request) {
+		var in In
+		if s.read(w, r, &in) {
+			stream(ctx, s, w, r, repository(in), func(ctx context.Context) (any, error) { return do(ctx, in) })
+		}
+	})
 }
 
 func (s *Server) log(w http.ResponseWriter, r *http.Request) {

@@ -51,14 +51,20 @@ func (p *page) unit(u *runner.UnitResult, wide int) {
 	} else {
 		p.line("%s", strings.TrimRight(head+"  "+facts, " "))
 	}
-	if reason != "" {
+	if reason != "" && len(u.Drift) == 0 { // which says it, and more
 		p.text(under, yellow, reason)
+	}
+	for _, d := range u.Drift {
+		driftLines(&p.Builder, d, p.Style)
 	}
 	if u.Removal && u.Reason == "" {
 		p.text(under, yellow, "The branch no longer has it: what it made is destroyed.")
 	}
-	p.changes(u)
+	if len(u.Drift) == 0 { // what a plan would do about it is in the plan's text
+		p.changes(u)
+	}
 	p.objects(u)
+	p.policy(u)
 	if len(u.Outputs) > 0 && (u.Status == runner.Applied || p.Full) {
 		p.text(under, dim, "outputs: "+strings.Join(u.Outputs, ", "))
 	}

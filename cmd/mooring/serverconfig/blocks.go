@@ -21,7 +21,7 @@ var repositorySchema = &hcl.BodySchema{
 	Attributes: append([]hcl.AttributeSchema{{Name: "url", Required: true}}, attributes(
 		"branch", "poll", "apply", "auto_apply", "require", "direct_push", "username", "token", "ssh_key",
 		"ssh_key_passphrase", "known_hosts", "ca_bundle", "review_branches", "drafts", "labels", "forks", "merge", "env", "init_env", "plan_env", "apply_env").Attributes...),
-	Blocks: []hcl.BlockHeaderSchema{{Type: "forge", LabelNames: []string{"kind"}}},
+	Blocks: []hcl.BlockHeaderSchema{{Type: "forge", LabelNames: []string{"kind"}}, {Type: "policy"}, {Type: "drift"}},
 }
 
 // repository reads one block. The server's listen is nil where nothing listens.
@@ -56,14 +56,21 @@ func (d *decoder) repository(b *hcl.Block, server environments, listen *hcl.Attr
 	d.applyAlone(env.apply, env)
 	d.applyAlone(env.apply, server)
 	d.applyAlone(server.apply, env)
-	for i, f := range content.Blocks {
+	blocks := content.Blocks.ByType()
+	if b := d.one(blocks["policy"]); b != nil {
+		r.Policy = d.repositoryPolicy(b)
+	}
+	drift := d.one(blocks["drift"])
+	r.Drift = d.repositoryDrift(drift)
+	for i, f := range blocks["forge"] {
 		if i > 0 {
-			d.fail(f.DefRange, "Two forges", fmt.Sprintf("Repository %q has a forge block already at %s.", r.Name, place(content.Blocks[0].DefRange)))
+			d.fail(f.DefRange, "Two forges", fmt.Sprintf("Repository %q has a forge block already at %s.", r.Name, place(blocks["forge"][0].DefRange)))
 			continue
 		}
 		r.Forge = d.forge(f, r, listen)
 	}
 	d.checkReviews(r, at)
+	d.checkDrift(r, drift)
 	return r
 }
 

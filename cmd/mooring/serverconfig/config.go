@@ -1,6 +1,10 @@
 package serverconfig
 
-import "time"
+import (
+	"time"
+
+	"github.com/mooring-iac/mooring/internal/notify"
+)
 
 // Config is what a server.hcl says, with its defaults filled in and every path
 // absolute.
@@ -29,6 +33,13 @@ type Config struct {
 	Terraform    Terraform
 	Repositories []Repository // in the file's order
 	Clusters     []Cluster    // in the file's order
+	Policies     []Policy     // in the file's order
+	Pack         Pack
+	Teams        []Team
+	Notify       notify.Config
+	Drift        Drift
+	Heartbeat    Heartbeat
+	Credentials  []Credentials // in the file's order
 }
 
 // Sops says what opens files in repositories that SOPS encrypted.
@@ -72,6 +83,9 @@ type Repository struct {
 	CABundle         []byte // PEM; nil for the system's
 
 	Forge *Forge // nil when the repository has none
+
+	Policy RepositoryPolicy
+	Drift  RepositoryDrift
 }
 
 // The defaults of a file that leaves them out.

@@ -97,12 +97,16 @@ var rootSchema = &hcl.BodySchema{
 	Attributes: []hcl.AttributeSchema{
 		{Name: "data_dir", Required: true}, {Name: "listen"}, {Name: "public_url"}, {Name: "parallel"}, {Name: "grace"},
 		{Name: "env"}, {Name: "init_env"}, {Name: "plan_env"}, {Name: "apply_env"}, {Name: "cli_config"},
-		{Name: "sandbox"}, {Name: "min_free"}, {Name: "key_file"},
+		{Name: "sandbox"}, {Name: "min_free"}, {Name: "key_file"}, {Name: "heartbeat_url"}, {Name: "heartbeat_every"},
 	},
 	Blocks: []hcl.BlockHeaderSchema{
-		{Type: "terraform"}, {Type: "sandbox"}, {Type: "timeouts"}, {Type: "keep"}, {Type: "sops"}, {Type: "charts"}, {Type: "pages"},
+		{Type: "terraform"}, {Type: "sandbox"}, {Type: "timeouts"}, {Type: "keep"}, {Type: "sops"}, {Type: "charts"}, {Type: "pages"}, {Type: "pack"}, {Type: "route"}, {Type: "drift"},
 		{Type: "repository", LabelNames: []string{"name"}},
 		{Type: "cluster", LabelNames: []string{"name"}},
+		{Type: "policy", LabelNames: []string{"name"}},
+		{Type: "team", LabelNames: []string{"name"}},
+		{Type: "notify", LabelNames: []string{"name"}},
+		{Type: "credentials", LabelNames: []string{"name"}},
 	},
 }
 
@@ -134,19 +138,33 @@ func (d *decoder) root(body hcl.Body) *Config {
 	c.Keep = d.keep(d.one(blocks["keep"]))
 	c.Sops = d.sops(d.one(blocks["sops"]))
 	c.Charts = d.charts(d.one(blocks["charts"]))
+	c.Pack = d.pack(d.one(blocks["pack"]))
+	c.Drift = d.drift(d.one(blocks["drift"]))
+	c.Heartbeat = d.heartbeat(at)
 	pages := d.one(blocks["pages"])
 	c.Pages = d.pages(pages)
 	d.checkPages(pages, at, c)
 	c.Terraform = d.terraform(d.one(blocks["terraform"]))
 	sandbox, listed := d.sandbox(at["sandbox"], blocks["sandbox"])
 	c.Sandbox = sandbox
-	seen := map[string]hcl.Range{}
+	seen, channels := map[string]hcl.Range{}, map[string]hcl.Range{}
 	var defaultCluster *hcl.Block
 	for _, b := range content.Blocks {
 		if len(b.Labels) > 0 && !d.fresh(seen, b) {
 			continue
 		}
 		switch b.Type {
+		case "policy":
+			c.Policies = append(c.Policies, d.policy(b))
+		case "credentials":
+			c.Credentials = append(c.Credentials, d.credentialGroup(b))
+		case "team":
+			c.Teams = append(c.Teams, d.group(b))
+		case "notify":
+			channels[b.Labels[0]] = b.DefRange
+			c.Notify.Channels = append(c.Notify.Channels, d.channel(b))
+		case "route":
+			c.Notify.Routes = append(c.Notify.Routes, d.route(b))
 		case "repository":
 			c.Repositories = append(c.Repositories, d.repository(b, env, at["listen"]))
 		case "cluster":
@@ -160,6 +178,7 @@ func (d *decoder) root(body hcl.Body) *Config {
 		}
 	}
 	d.checkRepositories(c)
+	d.checkRoutes(c.Notify, channels)
 	d.checkShown(listed, c)
 	d.showMirrors(at["cli_config"], c)
 	return c

@@ -22,6 +22,9 @@ func vars(set map[string]string) Lookup {
 // noReviews are the defaults.
 var noReviews = Reviews{Forks: "ask", Merge: "never"}
 
+// noDrift is the default.
+var noDrift = RepositoryDrift{Remediate: "pull_request"}
+
 // printed is what a person would see of the diagnostics.
 func printed(t *testing.T, files map[string]*hcl.File, diags hcl.Diagnostics) string {
 	t.Helper()
@@ -43,10 +46,11 @@ func TestLoadFillsInDefaults(t *testing.T) {
 	want := &Config{
 		Path: path, DataDir: filepath.Join(dir, "data"), Grace: 2 * time.Minute,
 		Sandbox: Sandbox{Mode: "auto"}, Timeouts: Timeouts{Init: 15 * time.Minute, Plan: time.Hour}, MinFree: 64 << 20,
-		Keep: Keep{Runs: 1000, Age: 90 * 24 * time.Hour, Size: 10 << 30},
+		Keep: Keep{Runs: 1000, Age: 90 * 24 * time.Hour, Size: 10 << 30}, Drift: Drift{Stale: 24 * time.Hour},
 		Repositories: []Repository{{
 			Name: "infra", URL: filepath.Join(filepath.Dir(dir), "infra"), Poll: 30 * time.Second,
 			Apply: "after_merge", AutoApply: "no_destroy", DirectPush: "apply", SSHKey: []byte{}, Reviews: noReviews,
+			Drift: noDrift,
 		}},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
@@ -142,18 +146,18 @@ cluster "here" {
 		ApplyValues: map[string]string{"AWS_ACCESS_KEY_ID": "AKIA", "CREDENTIALS": "{\n}", "REGION": "eu-1", "EMPTY": ""}, MinFree: 67108865, KeyFile: filepath.Join(dir, "mooring.key"),
 		Sandbox:  Sandbox{Mode: "required", Read: []string{filepath.Join(dir, "modules")}, Write: []string{filepath.Join(dir, "scratch")}},
 		Timeouts: Timeouts{Init: 10 * time.Minute, Apply: 2 * time.Hour}, Keep: Keep{Runs: 10, Age: 7 * 24 * time.Hour, Size: 1e9},
-		CLIConfig: filepath.Join(dir, "tfrc"),
+		CLIConfig: filepath.Join(dir, "tfrc"), Drift: Drift{Stale: 24 * time.Hour},
 		Terraform: Terraform{ReleasesURL: "http://127.0.0.1:9"},
 		Repositories: []Repository{
 			{
 				Name: "infra", URL: "git@git.example.com:acme/infra.git", Branch: "main", Poll: time.Minute, Apply: "never", AutoApply: "always", DirectPush: "hold",
 				Require: []string{"approved", "policies"}, Username: "git", SSHKey: []byte("PRIVATE\nKEY\n"), SSHKeyPassphrase: "p",
-				Reviews: noReviews, KnownHosts: filepath.Join(dir, "known_hosts"), Env: []string{"X"},
+				Reviews: noReviews, Drift: noDrift, KnownHosts: filepath.Join(dir, "known_hosts"), Env: []string{"X"},
 				PlanValues: map[string]string{"TOKEN": "t0ken"}, ApplyEnv: []string{"APPLY_*"},
 			},
 			{
 				Name: "https", URL: "https://git.example.com/acme/infra.git", Poll: DefaultPoll, Apply: "after_merge", AutoApply: "no_destroy", DirectPush: "apply",
-				Token: "t0ken", SSHKey: []byte{}, CABundle: ca, Reviews: noReviews,
+				Token: "t0ken", SSHKey: []byte{}, CABundle: ca, Reviews: noReviews, Drift: noDrift,
 			},
 		},
 		Clusters: []Cluster{{Name: "prod", Kubeconfig: filepath.Join(dir, "kube"), Context: "prod", Default: true, AllowExec: true}, {Name: "here", InCluster: true}},

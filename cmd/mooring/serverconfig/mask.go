@@ -11,7 +11,7 @@ import (
 // plain are the arguments whose values may be quoted in a diagnostic. Everything
 // else is masked: a misspelt `tokn = "…"` holds a secret too.
 var plain = map[string]bool{
-	"data_dir": true, "listen": true, "public_url": true, "parallel": true, "grace": true, "cli_config": true, "key_file": true,
+	"data_dir": true, "listen": true, "public_url": true, "heartbeat_every": true, "parallel": true, "grace": true, "cli_config": true, "key_file": true,
 	"sandbox": true, "mode": true, "read": true, "write": true, "init": true, "plan": true,
 	"min_free": true, "runs": true, "age": true, "size": true,
 	"releases_url": true, "path": true, "kubeconfig": true, "context": true, "in_cluster": true, "default": true, "allow_exec": true,
@@ -19,6 +19,11 @@ var plain = map[string]bool{
 	"username": true, "known_hosts": true, "repository": true, "id": true, "installation": true, "teams": true, "approve": true,
 	"review_branches": true, "drafts": true, "labels": true, "forks": true, "merge": true,
 	"repositories": true, "require_namespace": true, "as": true, "namespaces": true, "kinds": true, "cluster_kinds": true,
+	"bundle": true, "algorithm": true, "scope": true, "max_age": true, "allow_older": true, "rego": true, "required": true, "effect": true, "settings": true, "members": true,
+	"dir": true, "self_approval": true, "preflight": true, "providers": true, "modules": true, "backends": true, "data_sources": true,
+	"provisioners": true, "remote_states": true, "functions": true,
+	"title": true, "body": true, "digest": true, "server": true, "tls": true, "from": true, "to": true, "timezone": true, "days": true, "except": true,
+	"channels": true, "units": true, "severity": true, "events": true,
 }
 
 // environmentKeys hold lists of names, which are shown, or objects of values,

@@ -22,6 +22,7 @@ type decoder struct {
 
 	secretFiles  []string // what file() read a secret from, absolute
 	repositories []item   // names that clusters use
+	channels     []item   // names that routes use
 }
 
 func (d *decoder) fail(at hcl.Range, summary, detail string) {
@@ -38,7 +39,7 @@ func (d *decoder) value(a *hcl.Attribute, want cty.Type) (cty.Value, bool) {
 		return cty.NilVal, false
 	}
 	if call, ok := a.Expr.(*hclsyntax.FunctionCallExpr); ok && (call.Name == "env" || call.Name == "file") {
-		d.fail(a.Expr.Range(), "Not a secret", fmt.Sprintf("%s() is only for secrets (token, password, ssh_key, ssh_key_passphrase, webhook_secret, private_key, the username and what plan_env and apply_env set). Write %s out.", call.Name, a.Name))
+		d.fail(a.Expr.Range(), "Not a secret", fmt.Sprintf("%s() is only for secrets (token, password, ssh_key, ssh_key_passphrase, webhook_secret, private_key, secret, shoutrrr, the url of a web hook, heartbeat_url, the username and what plan_env and apply_env set). Write %s out.", call.Name, a.Name))
 		return cty.NilVal, false
 	}
 	v, diags := a.Expr.Value(nil)
