@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -42,7 +43,7 @@ func newGitea(cfg Config) (backend, *transport, error) {
 		root:   root.String(),
 		wire:   wire,
 		marks:  pauses,
-		checks: pauses,
+		checks: append(slices.Clip(pauses), ms(3200), ms(6400), ms(12800)),
 	}
 	g.owner, g.name, _ = strings.Cut(cfg.Repository, "/")
 	if _, err := g.client(context.Background()); err != nil {

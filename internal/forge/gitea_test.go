@@ -258,4 +258,38 @@ func TestGiteaMarksOfYoungCommits(t *testing.T) {
 	}
 }
 
+// A busy Gitea has been seen to take more than three seconds to find out whether it can merge.
+func TestGiteaFindsOutWhetherItCanMerge(t *testing.T) {
+	for name, c := range map[string]struct {
+		busy, asks int // how many asks it is busy for, and is asked
+		err        error
+	}{
+		"at once":  {asks: 1},
+		"busy":     {busy: 5, asks: 6},
+		"conflict": {busy: 99, asks: 8, err: ErrRefused},
+	} {
+		asks := 0
+		_, address := wired(t, func(rw http.ResponseWriter, r *http.Request) {
+			rw.Header().Set("Content-Type", "application/json")
+			if asks++; asks <= c.busy {
+				rw.WriteHeader(http.StatusMethodNotAllowed)
+				_, _ = rw.Write([]byte(`{"message":"Please try again later"}`))
+			}
+		})
+		f := must(New(Config{Kind: Gitea, URL: address, Repository: "acme/infra", Token: token}))(t)
+		g := f.backend.(*giteaForge)
+		var patience time.Duration
+		for i, pause := range g.checks {
+			patience, g.checks[i] = patience+pause, 1
+		}
+		if patience < 20*time.Second || patience > 30*time.Second {
+			t.Errorf("it is given %s", patience)
+		}
+		err := f.Merge(t.Context(), MergeRequest{Number: 7, Head: commit, Method: "merge"})
+		if !errors.Is(err, c.err) || asks != c.asks {
+			t.Errorf("%s: %v after %d asks", name, err, asks)
+		}
+	}
+}
+
 const commit = "0123456789abcdef0123456789abcdef01234567"
