@@ -19,13 +19,13 @@ const (
 // choose returns the ids of the units that a pass takes: those the commit
 // affects when compared with what each last converged on, those whose failure is
 // to be tried again, and all dependants of both. moved tells that the branch has
-// a new head, applies that plans are applied now: what was only planned before
+// a new head, back which units are taken of an old one as if it were new, applies that plans are applied now: what was only planned before
 // is then taken. changed answers which units are affected directly by what differs
-// between a commit and the head.
-func choose(g *workspace.Graph, known map[string]*memory, m mode, moved, applies bool, changed func(since string) map[string]bool) []string {
+// between what it was read from and the head.
+func choose(g *workspace.Graph, known map[string]*memory, m mode, moved bool, back map[string]bool, applies bool, changed func(since reading) map[string]bool) []string {
 	take := map[string]bool{}
 	for _, u := range g.Units {
-		if k := known[u.ID]; wanted(u.ID, k, m, moved, changed) || applies && k != nil && k.Taken != nil && k.Taken.Status == Planned {
+		if k := known[u.ID]; wanted(u.ID, k, m, moved || back[u.ID], changed) || applies && k != nil && k.Taken != nil && k.Taken.Status == Planned {
 			take[u.ID] = true
 		}
 	}
@@ -35,11 +35,15 @@ func choose(g *workspace.Graph, known map[string]*memory, m mode, moved, applies
 	if !moved {
 		dropStuck(g, known, take)
 	}
+	news := map[string]bool{}
+	for _, id := range g.WithDependants(slices.DeleteFunc(slices.Collect(maps.Keys(back)), func(id string) bool { return !take[id] })) {
+		news[id] = true
+	}
 	return slices.DeleteFunc(g.WithDependants(slices.Collect(maps.Keys(take))), func(id string) bool {
 		// On an unmoved branch an upstream that is tried again brings no news for a
 		// dependant that had its turn.
 		k := known[id]
-		return !moved && !take[id] && k != nil && (k.Taken == nil || !retryable(k.Taken.Status))
+		return !moved && !news[id] && !take[id] && k != nil && (k.Taken == nil || !retryable(k.Taken.Status))
 	})
 }
 
@@ -69,12 +73,12 @@ func dropStuck(g *workspace.Graph, known map[string]*memory, take map[string]boo
 	}
 }
 
-func wanted(id string, k *memory, m mode, moved bool, changed func(string) map[string]bool) bool {
+func wanted(id string, k *memory, m mode, moved bool, changed func(reading) map[string]bool) bool {
 	switch {
 	case k == nil || k.Taken == nil && k.Converged == "":
 		return true // never seen
 	case k.Taken == nil:
-		return moved && changed(k.Converged)[id]
+		return moved && changed(k.reading())[id]
 	}
 	switch k.Taken.Status {
 	case Failed:
@@ -84,7 +88,7 @@ func wanted(id string, k *memory, m mode, moved bool, changed func(string) map[s
 		return moved || m == asked || m == retried
 	}
 	// Held, deferred, planned, discarded, interrupted: only news for the unit counts.
-	return moved && changed(k.Taken.Commit)[id]
+	return moved && changed(k.Taken.reading())[id]
 }
 
 func retryable(s Status) bool { return s == Failed || s == Skipped || s == Deferred }

@@ -19,7 +19,7 @@ func (p *pass) carryOut(ctx context.Context) error {
 		return err
 	}
 	overtaken := map[string]bool{}
-	for _, id := range choose(p.graph, p.settled(), p.mode, p.moved, p.repo.cfg.Apply.applies(), p.changedSince(ctx)) {
+	for _, id := range choose(p.graph, p.settled(), p.mode, p.moved, p.back, p.repo.cfg.Apply.applies(), p.changedSince(ctx)) {
 		overtaken[id] = true
 	}
 	approved, err := p.approvals(overtaken)
@@ -88,7 +88,7 @@ func (p *pass) goOn(ctx context.Context, id string, units []string, decisions ma
 	if err != nil {
 		return err
 	}
-	graph, err := p.repo.graphAt(ctx, run.files())
+	graph, err := p.repo.graphFrom(ctx, run.reading())
 	if err != nil {
 		return err
 	}

@@ -124,7 +124,7 @@ func leavingNow(known map[string]*memory, left workspace.Departures) (leaving, h
 // never taken, so that it is planned; its state must continue the old one's.
 func (p *pass) rename(m *memory, to string) *memory {
 	moved := *m
-	moved.ID, moved.Converged, moved.Taken, moved.Plan, moved.Departed = to, "", nil, nil, nil
+	moved.ID, moved.Converged, moved.Base, moved.Taken, moved.Plan, moved.Departed = to, "", "", nil, nil, nil
 	delete(p.known, m.ID)
 	p.known[to] = &moved
 	return &moved

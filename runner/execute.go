@@ -12,7 +12,6 @@ import (
 
 	"go.etcd.io/bbolt"
 
-	"github.com/mooring-iac/mooring/internal/forge"
 	"github.com/mooring-iac/mooring/internal/terraform"
 	"github.com/mooring-iac/mooring/internal/terraform/redact"
 	"github.com/mooring-iac/mooring/locks"
@@ -30,12 +29,11 @@ type task struct {
 	from     string   // of a removal: the last commit that had it
 	after    []string // of a removal: the units that must be gone before it
 
-	brought  string       // the pull request that what is new of it came from; "" is a direct push
-	reviewed *reviewed    // the plan of it that people saw there; nil is none
-	agreed   bool         // somebody else than the author said yes to that plan
-	by       string       // who did; "" where it is not known
-	yes      []forge.User // all who did
-	met      bool         // they are all whom the rules ask for
+	brought  string    // the pull request that what is new of it came from; "" is a direct push
+	reviewed *reviewed // the plan of it that people saw there; nil is none
+	agreed   bool      // somebody else than the author said yes to that plan
+	yes      []yes     // of all who did
+	met      bool      // they are all whom the rules ask for
 }
 
 // execution takes the tasks of one run through their units.
@@ -159,10 +157,10 @@ func (x *execution) putBack(ctx context.Context, ended map[string]Status) error 
 			if by := cancelledBy(ctx); by != "" {
 				u.Status, u.Reason = Discarded, by+" before it began"
 				dropPlan(tx, m)
-				m.Taken = &taken{Run: x.run.ID, Commit: x.commit(), Status: Discarded, Removal: t.removal}
+				m.Taken = &taken{Run: x.run.ID, Commit: x.commit(), Base: x.run.Base, Status: Discarded, Removal: t.removal}
 			} else if t.was == "" {
 				u.Status, u.Reason = Skipped, "Mooring was stopped before it began: the next pass takes it"
-				m.Taken = &taken{Run: x.run.ID, Commit: x.commit(), Status: Skipped, Removal: t.removal}
+				m.Taken = &taken{Run: x.run.ID, Commit: x.commit(), Base: x.run.Base, Status: Skipped, Removal: t.removal}
 			}
 			if t.approved && cancelledBy(ctx) == "" {
 				if err := putVerdict(tx, t.decision); err != nil {
@@ -396,10 +394,10 @@ func (x *execution) record(t task, o outcome, started time.Time, locked bool) er
 func (m *memory) took(run *Run, o *outcome, from string) {
 	switch o.Status {
 	case Applied, Unchanged:
-		m.Converged, m.Taken, m.Unseen = run.files(), nil, false
+		m.Converged, m.Base, m.Taken, m.Unseen = run.files(), run.Base, nil, false
 	default:
 		m.Unseen = m.Unseen || o.Status == Interrupted
-		m.Taken = &taken{Run: run.ID, Commit: run.files(), Status: o.Status, Began: o.began, Cut: o.Status == Interrupted, Removal: o.Removal}
+		m.Taken = &taken{Run: run.ID, Commit: run.files(), Base: run.Base, Status: o.Status, Began: o.began, Cut: o.Status == Interrupted, Removal: o.Removal}
 	}
 	if o.Removal {
 		m.Departed = &departed{Why: "destroy", From: from}

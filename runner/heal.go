@@ -33,7 +33,7 @@ func (x *scanRun) heal(tx *bbolt.Tx, l *looked, ended []drift.Record, now time.T
 		}
 		return "not healed: " + why, nil
 	}
-	m.Taken = &taken{Run: x.run.ID, Commit: m.Converged, Status: Skipped, Heals: true}
+	m.Taken = &taken{Run: x.run.ID, Commit: m.Converged, Base: m.Base, Status: Skipped, Heals: true}
 	tx.OnCommit(func() {
 		x.repo.undone.Store(true)
 		x.repo.wish()

@@ -19,7 +19,7 @@ func (s *manifestSet) rollBack(ctx context.Context, t task, m memory, failed k8s
 		return o, fmt.Errorf("%w; there is no commit at which it was healthy to roll back to", why)
 	}
 	s.phase(PhaseApply, "rolls back to "+short(to))
-	objects, set, err := s.renderAt(ctx, t, to)
+	objects, set, err := s.renderAt(ctx, t, m.reading())
 	if err != nil {
 		return o, fmt.Errorf("%w; it is not rolled back to %s: %w", why, short(to), err)
 	}
@@ -40,9 +40,9 @@ func (s *manifestSet) rollBack(ctx context.Context, t task, m memory, failed k8s
 }
 
 // renderAt renders the set as another commit has it, which says as well where its objects are.
-func (s *manifestSet) renderAt(ctx context.Context, t task, commit string) ([]k8s.Object, k8s.Set, error) {
+func (s *manifestSet) renderAt(ctx context.Context, t task, from reading) ([]k8s.Object, k8s.Set, error) {
 	set := s.set
-	graph, err := s.x.repo.graphAt(ctx, commit)
+	graph, err := s.x.repo.graphFrom(ctx, from)
 	if err != nil {
 		return nil, set, err
 	}
@@ -55,7 +55,7 @@ func (s *manifestSet) renderAt(ctx context.Context, t task, commit string) ([]k8
 	}
 	then := setOf(s.x.run.Repository, u)
 	set.DefaultNamespace, set.Force, set.Prune, set.AllowPrune = then.DefaultNamespace, then.Force, then.Prune, nil
-	src, _, err := s.x.source(ctx, u, commit)
+	src, _, err := s.x.source(ctx, u, from.files)
 	if err != nil {
 		return nil, set, err
 	}

@@ -17,6 +17,8 @@ type repositoryMemory struct {
 	Broken  string `json:"broken,omitempty"`   // the failed run of a head whose configuration cannot be read
 	Allowed string `json:"allowed,omitempty"`  // a head that removes much and that a person let go on
 	Before  string `json:"before,omitempty"`   // where the head was not taken whole: the last commit that was
+	// Lent are the units that the head was taken without, since a pull request had them.
+	Lent []string `json:"lent,omitempty"`
 }
 
 // memory is what the journal knows of a unit between runs. A unit is compared
@@ -35,6 +37,7 @@ type memory struct {
 
 	Met       string      `json:"met,omitempty"`       // the branch's head before the first run of it
 	Converged string      `json:"converged,omitempty"` // commit last applied, or found unchanged
+	Base      string      `json:"base,omitempty"`      // of what a pull request applied before its merge: the commit whose mooring.hcl that went by
 	Taken     *taken      `json:"taken,omitempty"`     // how the last run left it, where that was not convergence
 	State     stateMemory `json:"state"`
 	StateLeft bool        `json:"state_left,omitempty"` // State is what we left; else what the plan of the last apply saw
@@ -62,6 +65,9 @@ func (m *memory) stands() bool {
 	return m.Converged != "" && (m.Taken == nil || m.Taken.Status == Discarded)
 }
 
+// reading is what the unit was read from when it converged last.
+func (m *memory) reading() reading { return reading{m.Converged, m.Base} }
+
 // cutShort tells that a run of the unit may have left Terraform's state lock behind.
 func (m memory) cutShort() bool { return m.Unseen || m.Taken != nil && m.Taken.Cut }
 
@@ -69,6 +75,7 @@ func (m memory) cutShort() bool { return m.Unseen || m.Taken != nil && m.Taken.C
 type taken struct {
 	Run    string `json:"run"`
 	Commit string `json:"commit"`
+	Base   string `json:"base,omitempty"` // as in memory
 	Status Status `json:"status"`
 	// Began is true where an apply had started: what failed after that is not
 	// tried again until a person or a commit asks.
@@ -81,6 +88,9 @@ type taken struct {
 	// one of the end.
 	Removal bool `json:"removal,omitempty"`
 }
+
+// reading is what the unit was read from.
+func (t *taken) reading() reading { return reading{t.Commit, t.Base} }
 
 // stateMemory is what the last run saw of a workspace's state. A state that does
 // not continue it is held (continuity.go).

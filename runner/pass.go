@@ -29,6 +29,7 @@ type pass struct {
 	graph *workspace.Graph
 	made  []string        // runs made or taken further
 	done  map[string]bool // units that this pass took further already
+	back  map[string]bool // units that one had when this head was taken, and has no more
 	lent  map[string]bool // units that a pull request has applied and keeps until it is merged or closed
 
 	hits map[string]map[string]bool // by parent and commit: the units that differ
@@ -64,9 +65,12 @@ func (r *Runner) take(ctx context.Context, repo *repository, m mode) ([]string, 
 		m = retried // what waited for what was followed, or was undone, can be taken now
 	}
 	p := &pass{r: r, repo: repo, mode: m, head: head.Commit, name: head.Branch, made: followed, done: map[string]bool{}}
-	var decided bool
+	var decided, back bool
 	err = r.journal.view(func(tx *bbolt.Tx) error {
 		if p.last, err = getRepository(tx, repo.cfg.Name); err != nil {
+			return err
+		}
+		if back, err = r.cameBack(tx, repo, p.last.Lent); err != nil {
 			return err
 		}
 		decided, err = hasDecisions(tx, repo.cfg.Name)
@@ -76,7 +80,7 @@ func (r *Runner) take(ctx context.Context, repo *repository, m mode) ([]string, 
 		return nil, err
 	}
 	p.moved = p.head != p.last.Head
-	if !p.moved && m == polled && !decided {
+	if !p.moved && m == polled && !decided && !back {
 		return nil, nil
 	}
 	err = p.run(ctx)
@@ -146,6 +150,12 @@ func (p *pass) remember() error {
 		if p.known, err = memories(tx, p.repo.cfg.Name); err == nil {
 			p.lent, err = p.r.lent(tx, p.repo, p.known)
 		}
+		p.back = map[string]bool{}
+		for _, id := range p.last.Lent {
+			if !p.lent[id] {
+				p.back[id] = true
+			}
+		}
 		return err
 	})
 }
@@ -153,7 +163,7 @@ func (p *pass) remember() error {
 // reconcile makes the run of the head, where there is something to do, and
 // records that the head has been taken.
 func (p *pass) reconcile(ctx context.Context, gone departures) error {
-	ids := choose(p.graph, p.settled(), p.mode, p.moved, p.repo.cfg.Apply.applies(), p.changedSince(ctx))
+	ids := choose(p.graph, p.settled(), p.mode, p.moved, p.back, p.repo.cfg.Apply.applies(), p.changedSince(ctx))
 	ids = slices.DeleteFunc(ids, func(id string) bool { return p.done[id] || p.lent[id] })
 	release, err := p.preflight(ctx, ids)
 	defer release()
@@ -186,7 +196,7 @@ func (p *pass) settled() map[string]*memory {
 	for id := range p.lent {
 		if m := known[id]; m != nil {
 			stands := *m
-			stands.Converged, stands.Taken = p.head, nil
+			stands.Converged, stands.Base, stands.Taken = p.head, "", nil
 			known[id] = &stands
 		}
 	}
@@ -195,14 +205,18 @@ func (p *pass) settled() map[string]*memory {
 
 // finish records that the head was taken whole.
 func (p *pass) finish() error {
-	if !p.moved && p.last.HeldRun == "" && p.last.Broken == "" {
+	if !p.moved && len(p.back) == 0 && p.last.HeldRun == "" && p.last.Broken == "" {
 		return nil
 	}
 	here, err := p.mergedHere()
 	if err != nil {
 		return err
 	}
-	p.last = repositoryMemory{Head: p.head}
+	lent := p.last.Lent
+	if p.moved {
+		lent = slices.Sorted(maps.Keys(p.lent))
+	}
+	p.last = repositoryMemory{Head: p.head, Lent: slices.DeleteFunc(slices.Clone(lent), func(id string) bool { return !p.lent[id] })}
 	return p.r.journal.update(func(tx *bbolt.Tx) error {
 		return errors.Join(putRepository(tx, p.repo.cfg.Name, p.last), p.dropTaken(tx, here))
 	})
@@ -262,15 +276,15 @@ func (p *pass) header() *Run {
 }
 
 // changedSince answers which units are affected directly by what differs between
-// a commit and the head.
-func (p *pass) changedSince(ctx context.Context) func(string) map[string]bool {
+// what they were read from and the head.
+func (p *pass) changedSince(ctx context.Context) func(reading) map[string]bool {
 	return p.repo.changedSince(ctx, p.graph, p.head)
 }
 
-// changedSince answers which units of a graph are affected directly by what differs between a commit and the one that the
-// graph is of.
-func (repo *repository) changedSince(ctx context.Context, graph *workspace.Graph, head string) func(string) map[string]bool {
-	cache := map[string]map[string]bool{}
+// changedSince answers which units of a graph are affected directly by what differs between what they were read from and the
+// commit that the graph is of.
+func (repo *repository) changedSince(ctx context.Context, graph *workspace.Graph, head string) func(reading) map[string]bool {
+	cache := map[reading]map[string]bool{}
 	everything := func() map[string]bool {
 		all := map[string]bool{}
 		for _, u := range graph.Units {
@@ -278,15 +292,18 @@ func (repo *repository) changedSince(ctx context.Context, graph *workspace.Graph
 		}
 		return all
 	}
-	return func(since string) map[string]bool {
-		if since == head {
+	return func(since reading) map[string]bool {
+		if since == (reading{files: head}) {
 			return nil
 		}
 		if got, ok := cache[since]; ok {
 			return got
 		}
 		direct := map[string]bool{}
-		paths, err := repo.mirror.Changes(since, head)
+		paths, err := repo.mirror.Changes(since.files, head)
+		if err == nil && !slices.Contains(paths, workspace.ConfigFile) && !repo.ownRules(since) {
+			paths = append(paths, workspace.ConfigFile)
+		}
 		if err != nil {
 			// Unknown means changed: the commit may be gone after a force push.
 			direct = everything()
@@ -379,14 +396,18 @@ func warnings(g *workspace.Graph) []string {
 	return notes
 }
 
+// reading is what units are read from: the files of a commit, by its own mooring.hcl
+// or, where rules is not "", by that of another commit.
+type reading struct{ files, rules string }
+
 // graphAt reads the units and edges of a commit; the last one read is kept.
 func (repo *repository) graphAt(ctx context.Context, commit string) (*workspace.Graph, error) {
-	repo.reading.Lock()
-	defer repo.reading.Unlock()
+	repo.reads.Lock()
+	defer repo.reads.Unlock()
 	if repo.graphOf == commit {
 		return repo.graph, nil
 	}
-	graph, err := repo.scan(ctx, commit)
+	graph, err := repo.scan(ctx, reading{files: commit})
 	if err != nil {
 		return nil, err
 	}
@@ -394,12 +415,54 @@ func (repo *repository) graphAt(ctx context.Context, commit string) (*workspace.
 	return graph, nil
 }
 
-func (repo *repository) scan(ctx context.Context, commit string) (*workspace.Graph, error) {
-	tree, err := repo.mirror.Tree(commit)
-	if err != nil {
-		return nil, fmt.Errorf("read %s: %w", short(commit), err)
+// graphFrom is graphAt of what is not always the branch's.
+func (repo *repository) graphFrom(ctx context.Context, from reading) (*workspace.Graph, error) {
+	if from.rules == "" {
+		return repo.graphAt(ctx, from.files)
 	}
-	return repo.scanner.Scan(ctx, tree)
+	return repo.scan(ctx, from)
+}
+
+// scan reads the units and edges.
+func (repo *repository) scan(ctx context.Context, from reading) (*workspace.Graph, error) {
+	files, err := repo.mirror.Tree(from.files)
+	if err != nil {
+		return nil, fmt.Errorf("read %s: %w", short(from.files), err)
+	}
+	if from.rules == "" {
+		return repo.scanner.Scan(ctx, files)
+	}
+	rules, err := repo.mirror.Tree(from.rules)
+	if err != nil {
+		return nil, fmt.Errorf("read %s: %w", short(from.rules), err)
+	}
+	ruled, err := newRuledBy(files, rules)
+	if err != nil {
+		return nil, fmt.Errorf("read the configuration of %s: %w", short(from.rules), err)
+	}
+	return repo.scanner.Scan(ctx, ruled)
+}
+
+// ownRules tells that the mooring.hcl of the files says what the one says that they are read by. Where that cannot be told
+// it does not.
+func (repo *repository) ownRules(r reading) bool {
+	if r.rules == "" {
+		return true
+	}
+	files, err := repo.mirror.Tree(r.files)
+	if err != nil {
+		return false
+	}
+	rules, err := repo.mirror.Tree(r.rules)
+	if err != nil {
+		return false
+	}
+	own, err := newRuledBy(files, files)
+	if err != nil {
+		return false
+	}
+	theirs, err := newRuledBy(files, rules)
+	return err == nil && own.id == theirs.id
 }
 
 // checkout lends a read-only tree of a commit; release gives it back.

@@ -97,14 +97,8 @@ type judges struct {
 
 // judge reads the rules that hold for a repository at a commit of its branch.
 func (r *Runner) judge(ctx context.Context, repo *repository, commit string) judge {
-	checkouts := mirrorCheckouts{}
-	defer checkouts.release()
-	g := &gathering{opts: &r.opts, cache: filepath.Join(r.opts.DataDir, "policies"), repository: repo.cfg.Name, own: repo.cfg.Policies}
+	g, key, err := r.gather(ctx, repo, commit)
 	defer g.end()
-	if err := g.at(ctx, repo, commit, &checkouts); err != nil {
-		return judge{broken: err}
-	}
-	key, err := g.digest()
 	if err != nil {
 		return judge{broken: err}
 	}
@@ -121,8 +115,30 @@ func (r *Runner) judge(ctx context.Context, repo *repository, commit string) jud
 	return made
 }
 
+// gather reads the rules that hold for a repository at a commit of its branch; the digest stands for all of them. What is
+// returned wants its end also with an error.
+func (r *Runner) gather(ctx context.Context, repo *repository, commit string) (g *gathering, digest string, err error) {
+	g = &gathering{opts: &r.opts, cache: filepath.Join(r.opts.DataDir, "policies"), repository: repo.cfg.Name, own: repo.cfg.Policies}
+	if err := g.at(ctx, repo, commit); err != nil {
+		return g, "", err
+	}
+	digest, err = g.digest()
+	return g, digest, err
+}
+
+// rulesAt is the digest of the rules that hold for a repository at a commit of its branch. Those that cannot be read have one
+// of their own: with them nothing passes.
+func (r *Runner) rulesAt(ctx context.Context, repo *repository, commit string) string {
+	g, digest, err := r.gather(ctx, repo, commit)
+	defer g.end()
+	if err != nil {
+		return "broken"
+	}
+	return digest
+}
+
 // at reads all rules that judge a repository, its own as one commit has them.
-func (g *gathering) at(ctx context.Context, repo *repository, commit string, checkouts *mirrorCheckouts) error {
+func (g *gathering) at(ctx context.Context, repo *repository, commit string) error {
 	if err := g.server(ctx); err != nil {
 		return err
 	}
@@ -132,7 +148,7 @@ func (g *gathering) at(ctx context.Context, repo *repository, commit string, che
 	}
 	root := ""
 	if has {
-		tree, err := checkouts.get(ctx, repo, commit)
+		tree, err := g.checkouts.get(ctx, repo, commit)
 		if err != nil {
 			return err
 		}
@@ -169,9 +185,11 @@ type gathering struct {
 	all        []engine.Source
 	settings   map[string]any // of the pack; nil where that is not asked
 	roots      []*os.Root
+	checkouts  mirrorCheckouts
 }
 
 func (g *gathering) end() {
+	g.checkouts.release()
 	for _, root := range g.roots {
 		_ = root.Close() // it was only read
 	}
@@ -382,8 +400,8 @@ func (x *execution) facts(t task) policies.Facts {
 		f.Changed = x.changedSince(t)
 	}
 	f.Drift = x.r.driftFacts(run.Repository, u.ID)
-	if t.by != "" {
-		f.Approvals = append(f.Approvals, policies.Approval{By: t.by})
+	for _, y := range t.yes {
+		f.Approvals = append(f.Approvals, policies.Approval{By: y.Login, At: y.At})
 	}
 	return f
 }

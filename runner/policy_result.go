@@ -144,9 +144,18 @@ func deniedError(v policies.Verdict) error {
 // approvals are the yeses that were said to a task's plan in review.
 func (t task) approvals() (all []policies.Approval) {
 	for _, y := range t.yes {
-		all = append(all, policies.Approval{By: y.Login + " in " + t.brought})
+		all = append(all, policies.Approval{By: y.Login + " in " + t.brought, At: y.At})
 	}
 	return all
+}
+
+// approvedBy are the logins of those who said yes to it in review.
+func (t task) approvedBy() string {
+	var logins []string
+	for _, y := range t.yes {
+		logins = append(logins, y.Login)
+	}
+	return strings.Join(logins, ", ")
 }
 
 // then is the record after a later word of the same run: who approved before stays in it.

@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/mooring-iac/mooring/e2e/gitea"
 	"github.com/mooring-iac/mooring/e2e/githttp"
@@ -175,6 +176,11 @@ func TestARuleMayAskForPeople(t *testing.T) {
 	if p := runs[0].Units[0].Policy; p == nil || len(p.Needs) > 0 || len(p.Approvals) == 0 || !strings.Contains(p.Approvals[len(p.Approvals)-1].By+p.Approvals[0].By, dba.Login) {
 		t.Errorf("who approved is not in the run: %+v", p)
 	}
+	for _, a := range runs[0].Units[0].Policy.Approvals {
+		if age := time.Since(a.At); age < -time.Minute || age > 10*time.Minute {
+			t.Errorf("%s said yes at %s", a.By, a.At)
+		}
+	}
 
 	// Merged without it, the yes is asked for afterwards, and only theirs counts.
 	pull = f.propose("later", map[string]string{"app/main.tf": module(`"three"`)})
@@ -222,6 +228,52 @@ func TestAYesGoesStaleWithTheRules(t *testing.T) {
 	if got := summary(f.sync()); got != "app held" {
 		t.Errorf("after the rules moved: %s", got)
 	}
+}
+
+// A pull request that nobody touches shows what the rules of now say, wherever they changed.
+func TestAnOpenPullRequestIsJudgedAnewWhenTheRulesChange(t *testing.T) {
+	dir := t.TempDir()
+	write := func(words string) {
+		t.Helper()
+		rule := strings.ReplaceAll(strings.ReplaceAll(asksDBA, "team:dba", "anyone"), "a change of data", words)
+		if err := os.WriteFile(filepath.Join(dir, "ask.rego"), []byte(rule), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("the server asks")
+	f := newReviewFixture(t, map[string]string{"app/main.tf": module(`"one"`)}, func(o *Options) {
+		o.Policies = []PolicyConfig{{Name: "house", Dir: dir}}
+	})
+	if _, err := f.r.Approve(t.Context(), Decision{Run: f.took("app held")[0].ID, By: "grace"}); err != nil {
+		t.Fatal(err)
+	}
+	f.took("app applied")
+	pull := f.propose("topic", map[string]string{"app/main.tf": module(`"two"`)})
+	f.sync()
+	pull.Approve(f.reviewer)
+	f.sync()
+	f.sync()
+	head := pull.State().Head
+	f.status(head, policyStatus, "success")
+	plan := f.planOf(pull).ID
+	f.sync()
+	if again := f.planOf(pull).ID; again != plan {
+		t.Errorf("planned again as %s, and no rule has changed", again)
+	}
+
+	write("the server asks once more")
+	f.sync()
+	says(t, f.said(pull), "the server asks once more")
+	f.status(head, policyStatus, "failure", "anyone") // the yes was one by other rules
+	pull.Approve(f.reviewer)
+	f.sync()
+	f.status(head, policyStatus, "success")
+
+	f.repo.Push(f.owner, gitea.Branch, "A rule of the branch", map[string]string{"policy/two.rego": noTwo})
+	f.sync()
+	says(t, f.said(pull), "must not be two")
+	f.status(head, policyStatus, "failure", "denied: app")
+	f.settled(head)
 }
 
 // Who said yes to a plan that has gone since is asked again, and counts again; and nobody is

@@ -71,6 +71,7 @@ type pullPlan struct {
 	// Content stands for everything that the plan says. A plan made again that says
 	// the same has the same: a yes to one is a yes to the other.
 	Content string `json:"content,omitempty"`
+	Rules   string `json:"rules,omitempty"` // digest of the rules that it was to be judged by when it began
 	Shown   bool   `json:"shown,omitempty"` // it was posted: from here on a yes is one to it
 }
 

@@ -17,7 +17,7 @@ func (o *origin) lend(t task) task {
 	id := o.of[t.unit.ID]
 	t.brought = id
 	if k := o.plans[id][t.unit.ID]; id != "" && k != nil && k.Removal == t.removal {
-		t.reviewed, t.agreed, t.by, t.yes, t.met = k, o.agreed[id] != "", o.agreed[id], o.yes[id], o.met[id][t.unit.ID]
+		t.reviewed, t.agreed, t.yes, t.met = k, len(o.yes[id]) > 0, o.yes[id], o.met[id][t.unit.ID]
 	}
 	return t
 }
@@ -54,8 +54,8 @@ func (x *execution) adopt(tx *bbolt.Tx, o *origin, v *reviewer) error {
 		if u.Policy = policyResult(t.reviewed.Verdict); u.Policy != nil && t.met {
 			u.Policy.Needs, u.Policy.Approvals = nil, t.approvals()
 		}
-		if by := o.agreed[t.brought]; by != "" {
-			u.Notes = withNotes(u.Notes, fmt.Sprintf("approved by %s in %s", by, t.brought))
+		if t.agreed {
+			u.Notes = withNotes(u.Notes, fmt.Sprintf("approved by %s in %s", t.approvedBy(), t.brought))
 		}
 		u.Notes = withNotes(u.Notes, reviewedNote(t.brought))
 		if err := putResult(tx, x.run.ID, *u); err != nil {

@@ -34,7 +34,7 @@ func (v *reviewer) applyAsked(ctx context.Context, id string, c forge.Comment, u
 	if err != nil {
 		return err
 	}
-	graph, err := v.repo.scanWith(ctx, p.Plan.Commit, p.Plan.Base)
+	graph, err := v.repo.scan(ctx, reading{p.Plan.Commit, p.Plan.Base})
 	if err != nil {
 		return err
 	}
@@ -178,7 +178,7 @@ func (v *reviewer) missingUnits(ctx context.Context, p *pull, units []string) (s
 	if len(units) == 0 {
 		return "", nil
 	}
-	graph, err := v.repo.scanWith(ctx, p.Plan.Commit, p.Plan.Base)
+	graph, err := v.repo.scan(ctx, reading{p.Plan.Commit, p.Plan.Base})
 	if err != nil {
 		return "", err
 	}
@@ -276,7 +276,7 @@ type pullApply struct {
 	tx    *bbolt.Tx
 	p     *pull
 	by    forge.User
-	yes   []forge.User // who approved it
+	yes   []yes // of those who approved it
 	units []string
 }
 

@@ -219,7 +219,7 @@ func (r *Runner) abandon(tx *bbolt.Tx, p *pull) (some bool, err error) {
 			if m.Kind == "" || m.Converged != run.files() && (m.Taken == nil || m.Taken.Run != run.ID) || m.Unseen {
 				continue
 			}
-			m.Taken = &taken{Run: run.ID, Commit: run.files(), Status: Skipped}
+			m.Taken = &taken{Run: run.ID, Commit: run.files(), Base: run.Base, Status: Skipped}
 			if err := putMemory(tx, m); err != nil {
 				return some, err
 			}

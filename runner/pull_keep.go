@@ -30,7 +30,7 @@ func (x *reviewRun) keepOthers(ctx context.Context) error {
 			return nil
 		}
 	}
-	if !asked && !pushed {
+	if !asked && !pushed || last.Rules != x.plan.Rules {
 		return nil
 	}
 	var run *Run
@@ -78,7 +78,7 @@ func (x *reviewRun) pushedTo(ctx context.Context, last *pullPlan) ([]string, boo
 	if err != nil {
 		return nil, false
 	}
-	before, err := x.repo.scanWith(ctx, last.Commit, last.Base)
+	before, err := x.repo.scan(ctx, reading{last.Commit, last.Base})
 	if err != nil {
 		return nil, false
 	}

@@ -286,6 +286,19 @@ func (r *Runner) lent(tx *bbolt.Tx, repo *repository, known map[string]*memory) 
 	return units, nil
 }
 
+// cameBack tells that one of the units is lent no more.
+func (r *Runner) cameBack(tx *bbolt.Tx, repo *repository, units []string) (bool, error) {
+	if len(units) == 0 {
+		return false, nil
+	}
+	known, err := memories(tx, repo.cfg.Name)
+	if err != nil {
+		return false, err
+	}
+	lent, err := r.lent(tx, repo, known)
+	return err == nil && slices.ContainsFunc(units, func(id string) bool { return !lent[id] }), err
+}
+
 // stopHolders ends the plans under way of pull requests that hold a unit. An apply is
 // not ended by this.
 func (r *Runner) stopHolders(repository, unit, by string) {

@@ -14,13 +14,13 @@ import (
 )
 
 // unmet are the needs of a verdict that those who said yes do not meet.
-func (v *reviewer) unmet(ctx context.Context, needs []policies.Need, yes []forge.User) ([]policies.Need, error) {
+func (v *reviewer) unmet(ctx context.Context, needs []policies.Need, yes []yes) ([]policies.Need, error) {
 	var failed error
 	ids := map[string]forge.User{}
 	var logins []string
-	for _, u := range yes {
-		ids[u.Login] = u
-		logins = append(logins, u.Login)
+	for _, y := range yes {
+		ids[y.Login] = y.User
+		logins = append(logins, y.Login)
 	}
 	left := missing(needs, logins, func(who, login string) bool {
 		in, err := v.in(ctx, who, ids[login])

@@ -6,25 +6,22 @@ import (
 	"slices"
 
 	"go.etcd.io/bbolt"
-
-	"github.com/mooring-iac/mooring/internal/forge"
 )
 
 // origin tells where what is new of the branch came from.
 type origin struct {
-	pulls  []string                   // the pull requests among it, oldest first
-	of     map[string]string          // by unit: the last pull request that touched it; none where a direct push did after or before
-	agreed map[string]string          // by pull request: who said yes to its plan
-	yes    map[string][]forge.User    // the same, all of them
-	met    map[string]map[string]bool // by pull request and unit: they are all whom the rules ask for
-	plans  map[string]map[string]*reviewed
+	pulls []string                   // the pull requests among it, oldest first
+	of    map[string]string          // by unit: the last pull request that touched it; none where a direct push did after or before
+	yes   map[string][]yes           // by pull request: those to its plan
+	met   map[string]map[string]bool // by pull request and unit: they are all whom the rules ask for
+	plans map[string]map[string]*reviewed
 }
 
 // originOf finds out which pull requests brought what a pass takes. Without a forge
 // everything is a direct push. What the forge cannot tell now is asked again by the
 // next pass: nothing is taken on a guess.
 func (p *pass) originOf(ctx context.Context, ids []string, gone []removal) (*origin, error) {
-	o := &origin{of: map[string]string{}, agreed: map[string]string{}, yes: map[string][]forge.User{}, met: map[string]map[string]bool{}, plans: map[string]map[string]*reviewed{}}
+	o := &origin{of: map[string]string{}, yes: map[string][]yes{}, met: map[string]map[string]bool{}, plans: map[string]map[string]*reviewed{}}
 	v := p.repo.reviews
 	if v == nil || v.forge == nil || !p.repo.cfg.Apply.applies() {
 		return o, nil
@@ -72,6 +69,9 @@ func (p *pass) since(id string) string {
 		return m.Met
 	case m.Departed != nil:
 		return m.Departed.From
+	}
+	if m.Base != "" {
+		return m.Base // what a pull request brought counts, though it applied that: by another mooring.hcl
 	}
 	return m.Converged
 }
@@ -161,11 +161,11 @@ func (p *pass) affectedBy(ctx context.Context, parent, commit string) map[string
 	if err != nil {
 		return nil
 	}
-	before, err := p.repo.scan(ctx, parent)
+	before, err := p.repo.scan(ctx, reading{files: parent})
 	if err != nil {
 		return nil
 	}
-	after, err := p.repo.scan(ctx, commit)
+	after, err := p.repo.scan(ctx, reading{files: commit})
 	if err != nil {
 		return nil
 	}
@@ -197,9 +197,6 @@ func (o *origin) read(ctx context.Context, v *reviewer, id string) error {
 	}
 	if o.yes[id], _, err = v.approvers(ctx, p); err != nil {
 		return err
-	}
-	if n := len(o.yes[id]); n > 0 {
-		o.agreed[id] = o.yes[id][n-1].Login
 	}
 	o.met[id] = map[string]bool{}
 	for unit, k := range o.plans[id] {

@@ -112,13 +112,14 @@ func (v *reviewer) prepare(ctx context.Context, p *pull, made *pullPlan) (_ *rev
 	if why, err := configFault(err); why != "" || err != nil {
 		return nil, "the branch itself cannot be planned: " + why, err
 	}
-	graph, err := v.repo.scanWith(ctx, made.Commit, made.Base)
+	graph, err := v.repo.scan(ctx, reading{made.Commit, made.Base})
 	if why, err := configFault(err); why != "" || err != nil {
 		return nil, why, err
 	}
 	if err := v.r.clusters.cover(graph); err != nil {
 		return nil, err.Error(), nil
 	}
+	made.Rules = v.r.rulesAt(ctx, v.repo, made.Base)
 	paths, err := v.repo.mirror.Changes(made.Base, made.Commit)
 	if err != nil {
 		return nil, "", err
@@ -187,7 +188,7 @@ func (x *reviewRun) removals(before *workspace.Graph) {
 		case workspace.Moved:
 			x.run.Notes = append(x.run.Notes, fmt.Sprintf("%s moves to %s: the same state, nothing is destroyed", l.Unit.ID, l.To))
 			moved := *x.known[l.Unit.ID]
-			moved.ID, moved.Converged, moved.Taken, moved.Plan = l.To, "", nil, nil
+			moved.ID, moved.Converged, moved.Base, moved.Taken, moved.Plan = l.To, "", "", nil, nil
 			x.known[l.To] = &moved
 		case workspace.Orphaned:
 			x.run.Notes = append(x.run.Notes, fmt.Sprintf("%s would be orphaned: its files stay and it is no longer a unit (%s)", l.Unit.ID, l.Reason))
@@ -269,23 +270,6 @@ func (r *Runner) settlePlan(tx *bbolt.Tx, p *pull, why string) error {
 	}
 	run.Settle()
 	return putRun(tx, run)
-}
-
-// scanWith reads the units of a commit with the configuration of another one.
-func (repo *repository) scanWith(ctx context.Context, commit, config string) (*workspace.Graph, error) {
-	head, err := repo.mirror.Tree(commit)
-	if err != nil {
-		return nil, fmt.Errorf("read %s: %w", short(commit), err)
-	}
-	base, err := repo.mirror.Tree(config)
-	if err != nil {
-		return nil, fmt.Errorf("read %s: %w", short(config), err)
-	}
-	ruled, err := newRuledBy(head, base)
-	if err != nil {
-		return nil, fmt.Errorf("read the configuration of %s: %w", short(config), err)
-	}
-	return repo.scanner.Scan(ctx, ruled)
 }
 
 // ruledBy is a tree whose mooring.hcl is another tree's, and a plain file there even

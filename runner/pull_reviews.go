@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"go.etcd.io/bbolt"
 
@@ -65,10 +66,16 @@ func (v *reviewer) agreed(ctx context.Context, p *pull) (by, why string, err err
 	return all[len(all)-1].Login, "", nil
 }
 
+// yes is a person's, to the plan that is shown.
+type yes struct {
+	forge.User
+	At time.Time
+}
+
 // approvers are those who said yes to the plan that is shown, or why nobody's yes counts:
 // somebody else than the author, with write access, to this very plan of this head, with
 // nobody who may write asking for changes.
-func (v *reviewer) approvers(ctx context.Context, p *pull) (all []forge.User, why string, err error) {
+func (v *reviewer) approvers(ctx context.Context, p *pull) (all []yes, why string, err error) {
 	if p.Plan == nil || !p.Plan.Done || p.Plan.Failed != "" {
 		return nil, "there is no plan to say yes to", nil
 	}
@@ -100,8 +107,8 @@ func (v *reviewer) approvers(ctx context.Context, p *pull) (all []forge.User, wh
 			why = fmt.Sprintf("%s approved an older head", r.By.Login)
 		case r.Content != p.Plan.Content || p.Plan.Content == "":
 			why = fmt.Sprintf("%s approved before this plan was there to be seen", r.By.Login)
-		case !slices.ContainsFunc(all, func(u forge.User) bool { return u.ID == r.By.ID }):
-			all = append(all, r.By)
+		case !slices.ContainsFunc(all, func(y yes) bool { return y.ID == r.By.ID }):
+			all = append(all, yes{r.By, r.At})
 		}
 	}
 	return all, why, nil

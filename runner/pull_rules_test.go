@@ -42,7 +42,7 @@ func TestAHeadDoesNotMakeItsOwnRules(t *testing.T) {
 		if err := repo.mirror.Fetch(t.Context(), head); err != nil {
 			t.Fatal(err)
 		}
-		graph, err := repo.scanWith(t.Context(), head, base)
+		graph, err := repo.scan(t.Context(), reading{head, base})
 		if err != nil {
 			t.Errorf("%s: %v", name, err)
 			continue

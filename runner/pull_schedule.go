@@ -30,12 +30,13 @@ func (v *reviewer) schedule(ctx context.Context, refs mirror.Refs) error {
 			return fmt.Errorf("repository %s: %w", v.repo.cfg.Name, err)
 		}
 	}
+	rules := sync.OnceValue(func() string { return v.r.rulesAt(ctx, v.repo, refs.Head.Commit) })
 	var turn <-chan struct{}
 	for _, p := range known {
 		if p.Ended || v.midApply(p) { // what is new of it comes after its apply
 			continue
 		}
-		due, why := v.due(ctx, p, refs.Head.Commit)
+		due, why := v.due(ctx, p, refs.Head.Commit, rules)
 		if why != "" {
 			failed = errors.Join(failed, v.standBack(p, why))
 		}
@@ -47,8 +48,9 @@ func (v *reviewer) schedule(ctx context.Context, refs mirror.Refs) error {
 }
 
 // due tells whether a pull request wants a plan now, or why it gets none although it
-// is open; neither where its plan is there, or under way.
-func (v *reviewer) due(ctx context.Context, p *pull, base string) (bool, string) {
+// is open; neither where its plan is there, or under way. rules answers the digest of those
+// that judge a plan now.
+func (v *reviewer) due(ctx context.Context, p *pull, base string, rules func() string) (bool, string) {
 	if why := v.cfg.excludes(p.Seen); why != "" {
 		return false, why
 	}
@@ -69,10 +71,10 @@ func (v *reviewer) due(ctx context.Context, p *pull, base string) (bool, string)
 		return false, ""
 	case p.Plan == nil || p.Plan.Head != p.Seen.Head || !p.Plan.Done || p.Again != "":
 		return true, ""
-	case p.Plan.Base != base:
-		return v.touched(ctx, p, base), ""
+	case p.Plan.Base != base && v.touched(ctx, p, base):
+		return true, ""
 	}
-	return false, ""
+	return p.Plan.Failed == "" && p.Plan.Rules != rules() && ctx.Err() == nil, ""
 }
 
 // mostMoves is how many moves of the branch are remembered with the units that they
@@ -102,7 +104,7 @@ func (v *reviewer) touched(ctx context.Context, p *pull, base string) bool {
 	moved, known := v.moved[key]
 	v.mu.Unlock()
 	if !known {
-		before, _ := v.repo.scan(ctx, p.Plan.Base) // without an answer everybody's declaration changed
+		before, _ := v.repo.scan(ctx, reading{files: p.Plan.Base}) // without an answer everybody's declaration changed
 		moved = graph.Affected(paths, before)
 		if ctx.Err() != nil {
 			return true // what was read is not all

@@ -158,7 +158,7 @@ func (r *Runner) recoverRun(tx *bbolt.Tx, run *Run, alive map[[2]string]bool, un
 			known := unseen[[2]string{run.ID, u.ID}]
 			u.Status, u.Error = Interrupted, both(m.Intent.unseen(), known)
 			m.Intent = nil
-			m.Taken = &taken{Run: run.ID, Commit: run.files(), Status: Interrupted, Began: true, Cut: true, Removal: u.Removal}
+			m.Taken = &taken{Run: run.ID, Commit: run.files(), Base: run.Base, Status: Interrupted, Began: true, Cut: true, Removal: u.Removal}
 			m.Unseen = true
 		case run.Trigger == OnPullRequest: // nothing of the branch was taken
 			u.Status, u.Reason = Superseded, "Mooring ended before it was done: it is planned again"
@@ -174,10 +174,10 @@ func (r *Runner) recoverRun(tx *bbolt.Tx, run *Run, alive map[[2]string]bool, un
 			continue
 		case u.Status == Running:
 			u.Status, u.Error = Failed, "Mooring ended before anything was changed: the next pass takes it again"
-			m.Taken = &taken{Run: run.ID, Commit: run.files(), Status: Failed, Cut: true, Removal: u.Removal}
+			m.Taken = &taken{Run: run.ID, Commit: run.files(), Base: run.Base, Status: Failed, Cut: true, Removal: u.Removal}
 		default:
 			u.Status, u.Reason = Skipped, "Mooring ended before it began: the next pass takes it again"
-			m.Taken = &taken{Run: run.ID, Commit: run.files(), Status: Skipped, Removal: u.Removal}
+			m.Taken = &taken{Run: run.ID, Commit: run.files(), Base: run.Base, Status: Skipped, Removal: u.Removal}
 		}
 		if m.Kind != "" { // a unit that was never taken needs no memory to be taken
 			if err := putMemory(tx, m); err != nil {

@@ -127,6 +127,9 @@ type ObjectResult struct {
 // files is the commit whose files the run takes.
 func (r *Run) files() string { return cmp.Or(r.Tree, r.Commit) }
 
+// reading is what the units of the run are read from.
+func (r *Run) reading() reading { return reading{r.files(), r.Base} }
+
 // Unit returns the result of the unit with the id, or nil.
 func (r *Run) Unit(id string) *UnitResult {
 	for i := range r.Units {

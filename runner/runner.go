@@ -82,7 +82,7 @@ type repository struct {
 
 	pass sync.Mutex // held by the one pass of this repository that may run
 
-	reading sync.Mutex // guards graph and graphOf; held while a commit is read
+	reads   sync.Mutex // guards graph and graphOf; held while a commit is read
 	graph   *workspace.Graph
 	graphOf string // the commit that graph is of
 

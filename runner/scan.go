@@ -78,10 +78,10 @@ func (r *Runner) Scan(ctx context.Context, o ScanOptions) ([]Run, error) {
 // scanRun looks at units without touching them. What is known of the units is read and not written.
 type scanRun struct {
 	*execution
-	stands   map[string]standpoint              // by unit
-	changed  func(since string) map[string]bool // units, by what differs from the head; asked while the scan is prepared
-	schedule bool                               // nobody asked for it: where it finds nothing new, it leaves no run behind
-	news     bool                               // it found something that people are told, or could not look; guarded by mu
+	stands   map[string]standpoint               // by unit
+	changed  func(since reading) map[string]bool // units, by what differs from the head; asked while the scan is prepared
+	schedule bool                                // nobody asked for it: where it finds nothing new, it leaves no run behind
+	news     bool                                // it found something that people are told, or could not look; guarded by mu
 }
 
 // standpoint is what a unit is compared with.
@@ -121,7 +121,7 @@ func (r *Runner) newScan(ctx context.Context, repo *repository, units []string) 
 		stands:    map[string]standpoint{},
 		changed:   repo.changedSince(ctx, graph, head),
 	}
-	graphs := map[string]*workspace.Graph{head: graph}
+	graphs := map[reading]*workspace.Graph{{files: head}: graph}
 	for _, id := range graph.Order() {
 		if len(units) > 0 && !slices.Contains(units, id) {
 			continue
@@ -141,24 +141,24 @@ func (r *Runner) newScan(ctx context.Context, repo *repository, units []string) 
 // from it, that is as good as the head; it differs also where the unit is ahead: while a commit is taken, the head is the last
 // to move. Where there is no such commit, or it is not to be had any more, that is the head: what differs may then be
 // undeployed, unless the unit stands. What the repository says of drift is always the head's.
-func (x *scanRun) standpoint(ctx context.Context, graphs map[string]*workspace.Graph, head, id string) (*workspace.Unit, standpoint, error) {
+func (x *scanRun) standpoint(ctx context.Context, graphs map[reading]*workspace.Graph, head, id string) (*workspace.Unit, standpoint, error) {
 	m, now := x.known[id], x.graph.Unit(id)
 	if m == nil || m.Converged == "" {
 		return now, standpoint{head, true}, nil
 	}
-	if m.stands() && !x.changed(m.Converged)[id] {
+	if m.stands() && !x.changed(m.reading())[id] {
 		return now, standpoint{head, false}, nil
 	}
-	g := graphs[m.Converged]
+	g := graphs[m.reading()]
 	if g == nil {
 		if err := x.repo.mirror.Fetch(ctx, m.Converged); err != nil {
 			return now, standpoint{head, !m.stands()}, ctx.Err()
 		}
 		var err error
-		if g, err = x.repo.scan(ctx, m.Converged); err != nil {
+		if g, err = x.repo.scan(ctx, m.reading()); err != nil {
 			return now, standpoint{head, !m.stands()}, ctx.Err()
 		}
-		graphs[m.Converged] = g
+		graphs[m.reading()] = g
 	}
 	if u := g.Unit(id); u != nil && u.Err == nil {
 		then := *u

@@ -140,14 +140,14 @@ func (r *Runner) withState(ctx context.Context, name, unit, by, what string, f f
 	if _, err := r.follow(ctx, repo.cfg.Name); err != nil {
 		return err
 	}
-	commit := m.Converged
+	from := m.reading()
 	if m.Taken != nil {
-		commit = m.Taken.Commit
+		from = m.Taken.reading()
 	}
 	if m.Departed != nil {
-		commit = m.Departed.From
+		from = reading{files: m.Departed.From}
 	}
-	graph, err := repo.graphAt(ctx, commit)
+	graph, err := repo.graphFrom(ctx, from)
 	if err != nil {
 		return err
 	}
@@ -158,7 +158,7 @@ func (r *Runner) withState(ctx context.Context, name, unit, by, what string, f f
 	if u.Err != nil {
 		return u.Err
 	}
-	tree, err := repo.checkout(ctx, commit)
+	tree, err := repo.checkout(ctx, from.files)
 	if err != nil {
 		return err
 	}

@@ -177,7 +177,7 @@ func (w *workspaceRun) hold(p *terraform.Plan, now stateMemory) (why string, dir
 	}
 	if why, settled := w.againstReview(p); settled {
 		if why == "" {
-			w.notes = append(w.notes, fmt.Sprintf("approved by %s in %s; planned again, and nothing in the plan differs", w.t.by, w.t.brought))
+			w.notes = append(w.notes, fmt.Sprintf("approved by %s in %s; planned again, and nothing in the plan differs", w.t.approvedBy(), w.t.brought))
 		}
 		return why, true
 	}
