@@ -89,7 +89,7 @@ func (f *reviewFixture) startedIn(run Run, unit string) bool {
 		}
 		return err
 	})
-	if err != nil {
+	if err != nil && !errors.Is(err, fs.ErrNotExist) { // nothing was started in any run
 		f.t.Fatal(err)
 	}
 	return started

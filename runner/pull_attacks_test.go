@@ -1,10 +1,15 @@
 package runner
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
 
+	"golang.org/x/tools/txtar"
+
+	"github.com/mooring-iac/mooring/e2e/gitea"
+	"github.com/mooring-iac/mooring/e2e/githttp"
 	"github.com/mooring-iac/mooring/policies"
 	"github.com/mooring-iac/mooring/policies/preflight"
 )
@@ -176,6 +181,55 @@ func TestMoreAttacksAreFoundBeforeInit(t *testing.T) {
 				t.Errorf("no preflight.%s at %s:%d in %+v", a.rule, a.file, a.line, all)
 			}
 		})
+	}
+}
+
+// The same attacks as a pull request on a real forge, each on a unit of its own: no Terraform is started for any of them.
+func TestNoChildProcessIsStartedForAnyAttack(t *testing.T) {
+	f := newReviewFixture(t, map[string]string{"README.md": "attacks\n"}, looksFirst)
+	base, head := githttp.Change{Write: map[string]string{}}, githttp.Change{Write: map[string]string{}, Symlink: map[string]string{}}
+	var config strings.Builder
+	unit := func(i int) string { return fmt.Sprintf("a%03d", i) }
+	own := func(i int, data []byte) string { // no two keep one state
+		return strings.ReplaceAll(string(data), "app.tfstate", unit(i)+".tfstate")
+	}
+	for i, a := range moreAttacks {
+		fmt.Fprintf(&config, "workspace %[1]q {\n  dir            = \"%[1]s/app\"\n  backend_config = [\"prod.tfbackend\"]\n}\n", unit(i))
+		for _, file := range txtar.Parse([]byte(anotherBase)).Files {
+			if file.Name != "mooring.hcl" {
+				base.Write[unit(i)+"/"+file.Name] = own(i, file.Data)
+			}
+		}
+		for _, file := range txtar.Parse([]byte(a.head)).Files {
+			if to, ok := strings.CutPrefix(strings.TrimSpace(string(file.Data)), "-> "); ok {
+				head.Symlink[unit(i)+"/"+file.Name] = to
+			} else {
+				head.Write[unit(i)+"/"+file.Name] = own(i, file.Data)
+			}
+		}
+	}
+	base.Write["mooring.hcl"] = config.String()
+	f.repo.PushChange(f.owner, gitea.Branch, "What the branch has", base)
+	f.repo.PushChange(f.author, "topic", "Attacks", head)
+	pull := f.repo.Open(f.author, "topic", gitea.Branch, "Attacks")
+	// Only the pull request is taken: what the branch has needs a provider that is not to be had here.
+	if _, err := f.r.repos[0].reviews.once(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	run := f.planOf(pull)
+	if run.Finished == nil || len(run.Units) != len(moreAttacks) {
+		t.Fatalf("%d units were planned, of %d attacks", len(run.Units), len(moreAttacks))
+	}
+	for i, a := range moreAttacks {
+		u := run.Unit(unit(i))
+		if u == nil || u.Status != Held && u.Status != Failed {
+			t.Errorf("%s is planned: %+v", a.name, u)
+			continue
+		}
+		if place := fmt.Sprintf("%s/%s:%d", u.ID, a.file, a.line); !strings.Contains(u.Reason+u.Error, place) {
+			t.Errorf("%s is not refused for %s: %s%s", a.name, place, u.Reason, u.Error)
+		}
+		f.noTerraform(u.ID)
 	}
 }
 
