@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -14,6 +15,7 @@ import (
 
 	"github.com/mooring-iac/mooring/cmd/mooring/report"
 	"github.com/mooring-iac/mooring/policies/engine"
+	"github.com/mooring-iac/mooring/policies/output"
 )
 
 func (a *app) policyTestCommand() *cobra.Command {
@@ -30,7 +32,8 @@ Exit: 0 all tests passed, 1 one failed, there is none, or the policies do not lo
 		Example: `  mooring policy test
   mooring policy test ci/policy --namespace main --namespace org.network
   mooring policy test old --rego v0
-  mooring policy test -o junit > policy-tests.xml`,
+  mooring policy test -o junit > policy-tests.xml
+  mooring policy test -o sarif > policy-tests.sarif`,
 		Args:              arguments(0, 1, "[DIR]"),
 		ValidArgsFunction: completeDirectories,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -48,7 +51,7 @@ Exit: 0 all tests passed, 1 one failed, there is none, or the policies do not lo
 	cmd.Flags().StringVar(&rego, "rego", "v1", "the syntax of Rego that files are written in: v1 or v0")
 	// Fails only for a flag that is not there.
 	_ = cmd.RegisterFlagCompletionFunc("rego", cobra.FixedCompletions([]string{"v1", "v0"}, cobra.ShellCompDirectiveNoFileComp))
-	return a.withOutput(cmd, "junit")
+	return a.withOutput(cmd, "sarif", "junit")
 }
 
 // policyTest tests the policies in the source's directory.
@@ -74,15 +77,35 @@ func (a *app) policyTest(ctx context.Context, s engine.Source) error {
 	if err != nil {
 		return a.failed(withRemedies(err))
 	}
-	if a.format == "junit" {
+	switch a.format {
+	case "junit":
 		err = report.PolicyTestsJUnit(a.out(), tested)
-	} else {
+	case "sarif":
+		err = output.SARIF(a.out(), buildVersion(), failedTests(tested))
+	default:
 		err = a.print(tested, func(w io.Writer, st report.Style) error { return report.PolicyTests(w, tested, st) })
 	}
 	if err == nil && tested.Failed() {
 		err = &exitError{code: 1}
 	}
 	return err
+}
+
+// failedTests are the tests that did not pass, as a code host shows them. Where there is no test, that says so.
+func failedTests(r engine.TestReport) []output.Result {
+	if len(r.Tests) == 0 {
+		return []output.Result{{Unit: "policy", Verdict: failure("test.missing", "there is no test")}}
+	}
+	var all []output.Result
+	for _, t := range r.Tests {
+		if t.Passed || t.Skipped {
+			continue
+		}
+		failed := failure(t.Package+"."+t.Name, cmp.Or(t.Error, "the test is not true"))
+		failed.Findings[0].File, failed.Findings[0].Line = t.File, t.Line
+		all = append(all, output.Result{Unit: t.Package, Verdict: failed})
+	}
+	return all
 }
 
 // withRemedies says of each problem what to do about it, where that is known.
