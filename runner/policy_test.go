@@ -395,6 +395,26 @@ func TestNothingOfAnAttackIsStarted(t *testing.T) {
 	}
 }
 
+// What the operator's own configuration of Terraform would put in a provider's place is not started for a pull request.
+func TestNothingIsStartedWithAProviderThatTheCLIConfigurationReplaces(t *testing.T) {
+	f := newReviewFixture(t, map[string]string{"app/main.tf": module(`"one"`)}, looksFirst)
+	f.expect("app applied")
+	f.opts.CLIConfig = filepath.Join(t.TempDir(), "cli.tfrc")
+	override := "provider_installation {\n  dev_overrides {\n    \"hashicorp/null\" = \"" + t.TempDir() + "\"\n  }\n  direct {}\n}\n"
+	if err := os.WriteFile(f.opts.CLIConfig, []byte(override), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	f.reopen()
+	pull := f.propose("topic", map[string]string{"app/main.tf": module(`"two"`)})
+	f.sync()
+	run := f.planOf(pull)
+	u := run.Unit("app")
+	if u == nil || u.Status != Failed || !strings.Contains(u.Error, "preflight.override") || !strings.Contains(u.Error, "cli.tfrc:2") {
+		t.Errorf("it is planned: %+v", u)
+	}
+	f.noTerraform("app")
+}
+
 // A bundle that nobody has signed is no policy, and what it would have judged does not pass.
 func TestABundleThatIsNotSignedLetsNothingPass(t *testing.T) {
 	bundle := filepath.Join(t.TempDir(), "bundle.tar.gz")
