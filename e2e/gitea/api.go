@@ -91,7 +91,7 @@ func words(content []byte) string {
 }
 
 // patience is how long Gitea may take for what it does after it has answered.
-const patience = 30 * time.Second
+const patience = 2 * time.Minute
 
 // await asks again and again until done, and ends the test when it takes too long.
 func (s *Server) await(what string, done func() bool) {
