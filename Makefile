@@ -6,7 +6,7 @@ STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 VERSION     := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 LDFLAGS     := -s -w -X main.version=$(VERSION)
 PACKAGES    ?= ./runner ./... # the longest first: it waits more than it works, beside the others
-TIMEOUT     ?= 75m
+TIMEOUT     ?= 40m
 FUZZTIME    ?= 10s
 
 # Terraform, Git and Mooring of the tests never meet the person's own settings.
@@ -23,7 +23,7 @@ help: ## Say what there is (the default)
 		/^##@ / { printf "\n%s\n", substr($$0, 5) } \
 		/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@echo
-	@echo "Settings: PACKAGES=./locks/... TIMEOUT=75m FUZZTIME=10s CONTEXT=name KEEP=1 REVIEWS=1 DRIFT=1 BROWSER=path"
+	@echo "Settings: PACKAGES=./locks/... TIMEOUT=40m FUZZTIME=10s CONTEXT=name KEEP=1 REVIEWS=1 DRIFT=1 BROWSER=path"
 
 ##@ Use it
 build: ## Build bin/mooring, static

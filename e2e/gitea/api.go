@@ -91,20 +91,19 @@ func words(content []byte) string {
 }
 
 // patience is how long Gitea may take for what it does after it has answered.
-const patience = 2 * time.Minute
+const patience = 30 * time.Second
 
 // await asks again and again until done, and ends the test when it takes too long.
 func (s *Server) await(what string, done func() bool) {
 	s.t.Helper()
-	tick, deadline := time.NewTicker(25*time.Millisecond), time.After(patience)
-	defer tick.Stop()
-	for !done() {
+	deadline := time.After(patience)
+	for pause := 25 * time.Millisecond; !done(); pause = min(2*pause, 400*time.Millisecond) { // who asks often slows down what it waits for
 		select {
-		case <-tick.C:
+		case <-time.After(pause):
 		case <-s.ended:
 			s.t.Fatalf("Gitea ended before %s: %s", what, s.lastWords())
 		case <-deadline:
-			s.t.Fatalf("waited %s in vain for %s", patience, what)
+			s.t.Fatalf("waited %s in vain for %s; the end of Gitea's log: %s", patience, what, s.lastWords())
 		}
 	}
 }

@@ -139,6 +139,10 @@ func (g *giteaForge) merge(ctx context.Context, m MergeRequest) error {
 		if err := wait(ctx, pause); err != nil {
 			return err
 		}
+		// One that nobody has worked on for a week is looked at only once it is asked for.
+		if _, err := g.pullRequest(ctx, m.Number); err != nil {
+			return err
+		}
 		err = g.tryMerge(c, m, style)
 	}
 	if errors.Is(err, ErrNotFound) { // also what it says of a closed one
