@@ -249,6 +249,9 @@ func TestMergesAfterACrash(t *testing.T) {
 		"half a pack": func(_ *testing.T, merges, _ string) error {
 			return os.WriteFile(filepath.Join(merges, "objects/pack/tmp_pack_1"), []byte("PACK"), 0o600)
 		},
+		"half a pack that comes": func(_ *testing.T, merges, _ string) error {
+			return os.WriteFile(filepath.Join(merges, "objects/incoming/tmp_pack_1"), []byte("PACK"), 0o600)
+		},
 		"half a name": func(_ *testing.T, merges, _ string) error {
 			return os.WriteFile(filepath.Join(merges, "tmp_merge"), []byte("ab"), 0o600)
 		},
@@ -271,6 +274,9 @@ func TestMergesAfterACrash(t *testing.T) {
 				t.Fatal(err)
 			}
 			m = openIn(t, dir, mirror.Remote{URL: repo.Dir})
+			if coming, _ := filepath.Glob(filepath.Join(merges, "objects/incoming/*")); len(coming) != 0 {
+				t.Errorf("left: %v", coming)
+			}
 			left, _ := filepath.Glob(filepath.Join(merges, "objects/pack/*"))
 			if want := map[bool]int{true: 2, false: 0}[m.Has(commit)]; len(left) != want {
 				t.Errorf("packs: %v; has it: %v", left, m.Has(commit))

@@ -192,6 +192,9 @@ func (s *store) sweepMerges() error {
 			return err
 		}
 	}
+	if err := os.RemoveAll(incoming(mergePacks(s.dir))); err != nil {
+		return err
+	}
 	files, err := os.ReadDir(mergePacks(s.dir))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil

@@ -295,7 +295,7 @@ func TestFetchCutOff(t *testing.T) {
 	if m.Has(commit) {
 		t.Error("the commit is there")
 	}
-	if left, _ := filepath.Glob(filepath.Join(dir, "*/git/objects/pack/*")); len(left) != 0 {
+	if left, _ := filepath.Glob(filepath.Join(dir, "*/git/objects/[pi]*/*")); len(left) != 0 {
 		t.Errorf("left behind: %v", left)
 	}
 	cut.Store(false)

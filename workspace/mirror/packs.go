@@ -20,8 +20,11 @@ import (
 )
 
 // tmpPack begins the names of packs under way; what a crash leaves of them is
-// removed by Open.
+// removed by Open. They lie beside the packs and not among them: go-git takes a
+// directory out of which a file goes while it is listed for one without packs.
 const tmpPack = "tmp_pack_"
+
+func incoming(packDir string) string { return filepath.Join(filepath.Dir(packDir), "incoming") }
 
 // packed says what a new pack holds.
 type packed struct {
@@ -56,7 +59,11 @@ func (s *store) addPack(ctx context.Context, fill func(io.Writer) error, check f
 }
 
 func writePackFile(ctx context.Context, packDir string, fill func(io.Writer) error, check func(packed) error) (packed, error) {
-	f, err := os.CreateTemp(packDir, tmpPack)
+	tmpDir := incoming(packDir)
+	if err := os.MkdirAll(tmpDir, 0o700); err != nil {
+		return packed{}, fmt.Errorf("write pack: %w", err)
+	}
+	f, err := os.CreateTemp(tmpDir, tmpPack)
 	if err != nil {
 		return packed{}, fmt.Errorf("write pack: %w", err)
 	}
@@ -81,7 +88,7 @@ func writePackFile(ctx context.Context, packDir string, fill func(io.Writer) err
 		}
 	}
 	base := filepath.Join(packDir, "pack-"+sum.String())
-	if err := writeIndex(base+".idx", p.index); err != nil {
+	if err := writeIndex(tmpDir, base+".idx", p.index); err != nil {
 		return packed{}, fmt.Errorf("write pack index: %w", err)
 	}
 	if err := errors.Join(f.Chmod(0o400), f.Sync()); err != nil {
@@ -124,8 +131,8 @@ func indexPack(f *os.File) (packed, id, error) {
 	return packed{objects: int(n), bytes: size, index: index}, sum, err
 }
 
-func writeIndex(path string, index *idxfile.MemoryIndex) (err error) {
-	f, err := os.CreateTemp(filepath.Dir(path), tmpPack)
+func writeIndex(tmpDir, path string, index *idxfile.MemoryIndex) (err error) {
+	f, err := os.CreateTemp(tmpDir, tmpPack)
 	if err != nil {
 		return err
 	}
@@ -152,15 +159,19 @@ func syncDir(dir string) error {
 	return d.Sync()
 }
 
-func removeTmpPacks(dir string) error {
+// removeTmpPacks removes what is left of packs under way; among the packs an
+// earlier Mooring wrote them.
+func removeTmpPacks(dir string) (err error) {
 	packDir := filepath.Join(dir, "objects", "pack")
-	entries, err := os.ReadDir(packDir)
-	if err != nil {
-		return err
-	}
-	for _, e := range entries {
-		if strings.HasPrefix(e.Name(), tmpPack) {
-			err = errors.Join(err, os.Remove(filepath.Join(packDir, e.Name())))
+	for _, in := range []string{incoming(packDir), packDir} {
+		entries, failed := os.ReadDir(in)
+		if failed != nil && !errors.Is(failed, os.ErrNotExist) {
+			err = errors.Join(err, failed)
+		}
+		for _, e := range entries {
+			if strings.HasPrefix(e.Name(), tmpPack) {
+				err = errors.Join(err, os.Remove(filepath.Join(in, e.Name())))
+			}
 		}
 	}
 	return err
