@@ -53,6 +53,9 @@ ROOT = %[3]s/data/repositories
 DEFAULT_BRANCH = main
 DISABLE_STARS = true
 
+[git.config]
+core.hooksPath = %[7]s
+
 [webhook]
 ALLOWED_HOST_LIST = *
 DELIVER_TIMEOUT = 10
@@ -96,11 +99,14 @@ LEVEL = warn
 func configFile(dir string) string { return filepath.Join(dir, "app.ini") }
 
 func (u user) configure(dir, program string, port *reservedPort) error {
-	content := fmt.Sprintf(configuration, port.number, program, dir, secret(), secret(), secret())
+	content := fmt.Sprintf(configuration, port.number, program, dir, secret(), secret(), secret(), hooksDir(dir))
 	if strings.ContainsAny(dir+program, "\n`\"") {
 		return fmt.Errorf("configure: %q and %q are no paths for Gitea's configuration", dir, program)
 	}
 	if err := u.write(configFile(dir), content); err != nil {
+		return fmt.Errorf("configure: %w", err)
+	}
+	if err := u.writeHooks(dir); err != nil {
 		return fmt.Errorf("configure: %w", err)
 	}
 	return nil
