@@ -42,6 +42,7 @@ type memory struct {
 	State     stateMemory `json:"state"`
 	StateLeft bool        `json:"state_left,omitempty"` // State is what we left; else what the plan of the last apply saw
 	Outputs   outputs     `json:"outputs,omitempty"`    // the last good ones
+	Upstream  *upstream   `json:"upstream,omitempty"`   // what it took from others when it converged; nil is nothing, or not known
 	Plan      *heldPlan   `json:"plan,omitempty"`       // the saved plan that waits
 	Intent    *intent     `json:"intent,omitempty"`     // an apply that was started and not recorded as ended
 	Departed  *departed   `json:"departed,omitempty"`
@@ -130,6 +131,7 @@ type intent struct {
 	Removal  bool        `json:"removal,omitempty"`
 	From     string      `json:"from,omitempty"`     // of a removal: the last commit that had the unit
 	Consumed bool        `json:"consumed,omitempty"` // somebody wants its outputs
+	Upstream *upstream   `json:"upstream,omitempty"` // as in memory
 }
 
 // words say which apply it was.

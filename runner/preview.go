@@ -332,7 +332,11 @@ func (p *previewer) workspace(ctx context.Context, u *workspace.Unit, log io.Wri
 	}
 	defer func() { result.Policy = policyResult(withAdds(said, found)) }() // also of what cannot be planned
 	p.opts.Observe(Event{Unit: u.ID, Phase: PhasePlan})
-	spec, err := makeSpec(ctx, p.tools, u, p.upstream, p.opts.asked())
+	variables, err := variablesOf(u, p.upstream)
+	if err != nil {
+		return UnitResult{}, err
+	}
+	spec, err := makeSpec(ctx, p.tools, u, variables, p.opts.asked())
 	if err != nil {
 		return UnitResult{}, err
 	}

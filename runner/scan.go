@@ -257,6 +257,7 @@ type looked struct {
 	refused  string       // why rules do not let the plan pass; "" where they do, or where nobody wants to know
 	partial  bool         // not everything could be looked at: what is not found may be there
 	state    *stateMemory // from which on others have moved the state; nil leaves it as it is
+	ahead    string       // a unit that has made something since, which this one reads and has not taken yet; "" is none
 	unhealed string       // why no apply heals what was found, where one was asked for and people should know; else ""
 }
 
@@ -274,7 +275,7 @@ func (x *scanRun) unit(ctx context.Context, id string) (Status, error) {
 	case err != nil:
 		l.Status, l.Error = Failed, err.Error()
 	}
-	l.Notes = append(l.Notes, x.about(id, l.found)...)
+	l.Notes = append(l.Notes, x.about(id, &l)...)
 	l.ID, l.Kind, l.Started, l.Seconds = id, Kind(t.unit.Kind), &started, seconds(x.r.opts.Now().Sub(started))
 	if err := x.record(&l); err != nil {
 		return Failed, err
@@ -291,13 +292,13 @@ func (x *scanRun) unit(ctx context.Context, id string) (Status, error) {
 }
 
 // about says with what a unit was compared, where that is not the commit of the branch.
-func (x *scanRun) about(id string, found []drift.Finding) (notes []string) {
+func (x *scanRun) about(id string, l *looked) (notes []string) {
 	at, m := x.stands[id], x.known[id]
 	if at.commit != x.run.Commit {
 		notes = append(notes, fmt.Sprintf("compared with %s, its last converged commit", short(at.commit)))
 	}
 	n := 0
-	for _, f := range found {
+	for _, f := range l.found {
 		if f.Class == drift.Undeployed {
 			n++
 		}
@@ -306,8 +307,11 @@ func (x *scanRun) about(id string, found []drift.Finding) (notes []string) {
 		return notes
 	}
 	why := "it has never converged"
-	if m != nil && m.Taken != nil {
+	switch {
+	case m != nil && m.Taken != nil:
 		why = saidOf(m.Taken.Status)
+	case l.ahead != "":
+		why = "it reads the state of " + l.ahead + ", which was applied since it converged"
 	}
 	return append(notes, fmt.Sprintf("%s of an undeployed commit (%s): no drift", count(n, "difference"), why))
 }

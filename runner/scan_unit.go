@@ -29,10 +29,14 @@ func (x *scanRun) resources(ctx context.Context, t task) (_ looked, failed error
 	if err != nil {
 		return looked{}, err
 	}
-	spec, err := x.spec(ctx, t, tree.Dir)
+	variables, err := x.variables(t)
 	if errors.Is(err, errNotKnown) {
 		return looked{UnitResult: UnitResult{Status: Deferred, Reason: err.Error()}}, nil
 	}
+	if err != nil {
+		return looked{}, err
+	}
+	spec, err := x.specWith(ctx, t, tree.Dir, variables)
 	if err != nil {
 		return looked{}, err
 	}
@@ -80,8 +84,11 @@ func (x *scanRun) resources(ctx context.Context, t task) (_ looked, failed error
 	if left != nil {
 		l.state = nil // it stays the measure until a scan finds nothing
 	}
+	if l.ahead, err = x.ahead(t.unit.ID); err != nil {
+		return looked{}, err
+	}
 	l.found = drift.Terraform(p.JSON, drift.State{
-		Undeployed: at.undeployed, StateMoved: left != nil && (left.Lineage != now.Lineage || left.Serial != now.Serial),
+		Undeployed: at.undeployed, Ahead: l.ahead != "", StateMoved: left != nil && (left.Lineage != now.Lineage || left.Serial != now.Serial),
 	}, x.r.seal.derive("drift"))
 	l.partial = !drift.Whole(p.JSON)
 	if t.unit.Drift.Remediate == workspace.RemediateApply {

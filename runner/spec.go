@@ -26,9 +26,16 @@ var errNotKnown = errors.New("its value is known only after apply")
 // spec says to Terraform what the repository and the server's configuration say
 // of a workspace.
 func (x *execution) spec(ctx context.Context, t task, tree string) (terraform.Spec, error) {
+	variables, err := variablesOf(t.unit, x.upstreamOutputs)
+	if err != nil {
+		return terraform.Spec{}, err
+	}
+	return x.specWith(ctx, t, tree, variables)
+}
+
+func (x *execution) specWith(ctx context.Context, t task, tree string, variables map[string]terraform.Variable) (terraform.Spec, error) {
 	cfg, opts := x.repo.cfg, x.r.opts
-	env := opts.environments(cfg)
-	spec, err := makeSpec(ctx, x.r.tools, t.unit, x.upstreamOutputs, env)
+	spec, err := makeSpec(ctx, x.r.tools, t.unit, variables, opts.environments(cfg))
 	if err != nil {
 		return terraform.Spec{}, err
 	}
@@ -42,18 +49,23 @@ func (x *execution) spec(ctx context.Context, t task, tree string) (terraform.Sp
 	return spec, nil
 }
 
-func makeSpec(ctx context.Context, tools *terraform.Tools, u *workspace.Unit, outs upstreamOutputs, env environments) (terraform.Spec, error) {
+// variablesOf are the variables that Mooring hands over to a workspace. It wraps errNotKnown where one is to come.
+func variablesOf(u *workspace.Unit, outs upstreamOutputs) (map[string]terraform.Variable, error) {
 	inputs, err := u.Inputs(outs)
 	if err != nil {
-		return terraform.Spec{}, err
+		return nil, err
 	}
 	variables := make(map[string]terraform.Variable, len(inputs))
 	for name, v := range inputs {
 		if v.Unknown {
-			return terraform.Spec{}, fmt.Errorf("variable %s: %w", name, errNotKnown)
+			return nil, fmt.Errorf("variable %s: %w", name, errNotKnown)
 		}
 		variables[name] = terraform.Variable{JSON: v.JSON, Sensitive: v.Sensitive}
 	}
+	return variables, nil
+}
+
+func makeSpec(ctx context.Context, tools *terraform.Tools, u *workspace.Unit, variables map[string]terraform.Variable, env environments) (terraform.Spec, error) {
 	spec, err := specWithoutVariables(ctx, tools, u, env)
 	spec.Variables = variables
 	hide := redact.New()

@@ -208,8 +208,12 @@ func (w *workspaceRun) unchanged(o outcome, p *terraform.Plan, now stateMemory) 
 	if err != nil {
 		return o, err
 	}
+	took, err := w.x.upstreamOf(w.t.unit, w.spec.Variables)
+	if err != nil {
+		return o, err
+	}
 	o.Outputs = names(kept)
-	o.remember = func(m *memory) { m.State, m.StateLeft, m.Outputs, m.Plan = now, true, kept, nil }
+	o.remember = func(m *memory) { m.State, m.StateLeft, m.Outputs, m.Upstream, m.Plan = now, true, kept, took, nil }
 	o.gone = w.t.removal
 	return o, nil
 }
@@ -221,10 +225,14 @@ func (w *workspaceRun) apply(ctx context.Context, o outcome, p *terraform.Plan, 
 		return o, err
 	}
 	id := w.t.unit.ID
+	took, err := w.x.upstreamOf(w.t.unit, w.spec.Variables)
+	if err != nil {
+		return o, err
+	}
 	i := &intent{
 		Run: w.x.run.ID, Digest: p.Digest, Lineage: now.Lineage, Serial: now.Serial, Started: w.x.r.opts.Now(),
 		Dir: filepath.Base(w.s.RunDir()), Tool: w.spec.Tool.Name, Before: now, Result: o.UnitResult, Removal: w.t.removal, From: w.t.from,
-		Consumed: consumed(w.x.graph, id),
+		Consumed: consumed(w.x.graph, id), Upstream: took,
 	}
 	i.Result.Notes = union(i.Result.Notes, w.x.result(id).Notes)
 	if err := w.x.intend(w.t, i); err != nil {
@@ -279,7 +287,9 @@ func (r *Runner) afterApply(o outcome, i *intent, applied terraform.Applied, err
 		}
 	}
 	o.Outputs = union(o.Outputs, names(kept))
-	o.remember = func(m *memory) { m.State, m.StateLeft, m.Outputs, m.Plan = after, applied.State.Known, kept, nil }
+	o.remember = func(m *memory) {
+		m.State, m.StateLeft, m.Outputs, m.Upstream, m.Plan = after, applied.State.Known, kept, i.Upstream, nil
+	}
 	return o, nil
 }
 

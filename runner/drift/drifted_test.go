@@ -192,3 +192,47 @@ func TestOnlyAPlanOfAllThereIsIsWhole(t *testing.T) {
 		t.Errorf("%q", got)
 	}
 }
+
+// A state that the configuration reads and that is ahead explains what follows from it, and nothing else.
+func TestWhatFollowsFromAStateThatIsAheadIsUndeployed(t *testing.T) {
+	changed := func(address, module, name string) string {
+		return `{"address":"` + address + `","module_address":"` + module + `","mode":"managed","type":"aws_record","name":"` + name + `",
+			"change":{"actions":["update"],"before":{"to":"1"},"after":{"to":"2"}}}`
+	}
+	p := &tfjson.Plan{}
+	if err := json.Unmarshal([]byte(`{"format_version":"1.2",
+		"resource_changes":[`+changed("aws_record.reads", "", "reads")+","+changed("aws_record.local", "", "local")+","+changed("aws_record.apart", "", "apart")+","+
+		changed("module.dns.aws_record.r", "module.dns", "r")+`],
+		"configuration":{"root_module":{
+			"resources":[
+				{"address":"data.terraform_remote_state.net","mode":"data","type":"terraform_remote_state","name":"net"},
+				{"address":"aws_record.reads","expressions":{"to":{"references":["data.terraform_remote_state.net.outputs.ip","data.terraform_remote_state.net"]}}},
+				{"address":"aws_record.local","expressions":{"to":{"references":["local.x"]}}},
+				{"address":"aws_record.apart","expressions":{"to":{"references":["var.y"]}}}],
+			"module_calls":{"dns":{"expressions":{"target":{"references":["aws_record.reads.to","aws_record.reads"]}},
+				"module":{"resources":[{"address":"aws_record.r","expressions":{"to":{"references":["var.target"]}}}]}}}}}}`), p); err != nil {
+		t.Fatal(err)
+	}
+	for state, want := range map[State][]string{
+		{StateMoved: true}: {
+			"warning out_of_band update aws_record.apart", "warning out_of_band update aws_record.local",
+			"warning out_of_band update aws_record.reads", "warning out_of_band update module.dns.aws_record.r",
+		},
+		{StateMoved: true, Ahead: true}: {
+			"warning out_of_band update aws_record.apart", "info undeployed update aws_record.local",
+			"info undeployed update aws_record.reads", "info undeployed update module.dns.aws_record.r",
+		},
+		{Ahead: true}: {
+			"info churn update aws_record.apart", "info undeployed update aws_record.local",
+			"info undeployed update aws_record.reads", "info undeployed update module.dns.aws_record.r",
+		},
+	} {
+		got := lines(Terraform(p, state, nil))
+		for i := range got {
+			got[i], _, _ = strings.Cut(got[i], ":")
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("%+v (-want +got):\n%s", state, diff)
+		}
+	}
+}

@@ -45,7 +45,23 @@ func (c *classifier) follow(config *tfjson.Config) {
 	}
 }
 
-// references are, by resource, variable or output of a module, those that refer to it.
+// readers are the nodes that follow from the states that a configuration reads. Those that refer to a local value may, since
+// plans do not say what locals refer to.
+func readers(config *tfjson.Config) map[string]string {
+	if config == nil || config.RootModule == nil {
+		return nil
+	}
+	users, from := references{}, map[string]string{}
+	users.module("", config.RootModule)
+	for name := range users {
+		if _, in, _ := strings.Cut(name, "|"); strings.HasPrefix(in, "local.") || strings.HasPrefix(in, "data.terraform_remote_state.") {
+			users.spread(name, name, from)
+		}
+	}
+	return from
+}
+
+// references are, by resource, variable, local value or output of a module, those that refer to it.
 type references map[string][]string
 
 // spread notes the origin of all that refers to a node.
@@ -117,13 +133,13 @@ func target(path, ref string) string {
 	switch {
 	case len(steps) < 2:
 		return ""
-	case steps[0] == "var":
-		return node(path, "var."+steps[1])
+	case steps[0] == "var" || steps[0] == "local":
+		return node(path, steps[0]+"."+steps[1])
 	case steps[0] == "module" && len(steps) > 2:
 		return node(inner(path, steps[1]), "output."+steps[2])
 	case steps[0] == "data" && len(steps) > 2:
 		return node(path, strings.Join(steps[:3], "."))
-	case slices.Contains([]string{"data", "module", "local", "each", "count", "path", "terraform", "self"}, steps[0]):
+	case slices.Contains([]string{"data", "module", "each", "count", "path", "terraform", "self"}, steps[0]):
 		return ""
 	}
 	return node(path, steps[0]+"."+steps[1])
@@ -134,6 +150,9 @@ func node(module, name string) string { return module + "|" + name }
 
 // nodeOf is the node of a resource that a plan names.
 func nodeOf(rc *tfjson.ResourceChange) string {
+	if rc.Mode == tfjson.DataResourceMode {
+		return node(withoutKeys(rc.ModuleAddress), "data."+rc.Type+"."+rc.Name)
+	}
 	return node(withoutKeys(rc.ModuleAddress), rc.Type+"."+rc.Name)
 }
 

@@ -52,7 +52,7 @@ func FuzzNoPlanPanicsOrTells(f *testing.F) {
 				hideIn(c)
 			}
 		}
-		found := Terraform(p, State{undeployed, moved}, []byte("key"))
+		found := Terraform(p, State{Undeployed: undeployed, StateMoved: moved, Ahead: moved}, []byte("key"))
 		var records []Record
 		for _, x := range found {
 			records = append(records, Record{Unit: "u", Finding: x})

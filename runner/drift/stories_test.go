@@ -83,7 +83,7 @@ var stories = []story{
 		"info undeployed update terraform_data.user: not deployed yet: input, output",
 		"info undeployed update terraform_data.web: not deployed yet: input.tags.Owner",
 	}},
-	{name: "config-moved-and-state-pushed", applied: owned, planned: strings.ReplaceAll(owned, "size = 2", "size = 3"), after: pushed(`"a team"`, `"somebody"`), state: State{true, true}, want: []string{
+	{name: "config-moved-and-state-pushed", applied: owned, planned: strings.ReplaceAll(owned, "size = 2", "size = 3"), after: pushed(`"a team"`, `"somebody"`), state: State{Undeployed: true, StateMoved: true}, want: []string{
 		"info undeployed update terraform_data.user: not deployed yet: input, output",
 		"info undeployed update terraform_data.web: not deployed yet: input.size, input.tags.Owner",
 	}},

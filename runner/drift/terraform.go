@@ -13,6 +13,9 @@ type State struct {
 	Undeployed bool
 	// StateMoved says that the state is not the one that our last apply left: another lineage or serial.
 	StateMoved bool
+	// Ahead says that a state which the configuration reads is not the one that the unit converged with: what follows from it
+	// is undeployed, too.
+	Ahead bool
 }
 
 // Terraform says what a plan finds, sorted by address. The plan is a normal one, with a refresh: one that was made
@@ -37,6 +40,9 @@ func Terraform(p *tfjson.Plan, s State, key []byte) []Finding {
 		return nil
 	}
 	c := classifier{state: s, relevant: relevantOf(p.RelevantAttributes)}
+	if s.Ahead {
+		c.ahead = readers(p.Config)
+	}
 	drifted, seen := map[string]*tfjson.ResourceChange{}, map[string]bool{}
 	for _, d := range p.ResourceDrift {
 		if d != nil && d.Change != nil {
@@ -80,6 +86,7 @@ func Whole(p *tfjson.Plan) bool {
 type classifier struct {
 	state    State
 	relevant relevant
+	ahead    map[string]string // nodes that follow from a state which is ahead, and from what
 	found    []Finding
 	nodes    []string // of each finding, as follow knows them
 }
@@ -147,7 +154,7 @@ func (c *classifier) resource(planned, drifted *tfjson.ResourceChange) {
 // unexplained classifies what is planned and no drift explains.
 func (c *classifier) unexplained(f Finding, rc *tfjson.ResourceChange) {
 	f.Change, f.Message = Changed, remark(rc, len(f.Fields) == 0)
-	f.Class = c.otherwise()
+	f.Class = c.otherwise(nodeOf(rc))
 	switch {
 	case restated(rc):
 		f.Class = Undeployed
@@ -166,10 +173,10 @@ func follows(f Finding) bool {
 	return f.Action == "update" && len(f.Fields) > 0 && !slices.ContainsFunc(f.Fields, func(x Field) bool { return !x.Unknown })
 }
 
-// otherwise is the class of what no drift explains.
-func (c *classifier) otherwise() Class {
+// otherwise is the class of what no drift explains, by its node.
+func (c *classifier) otherwise(node string) Class {
 	switch {
-	case c.state.Undeployed:
+	case c.state.Undeployed || c.ahead[node] != "":
 		return Undeployed
 	case c.state.StateMoved:
 		return OutOfBand

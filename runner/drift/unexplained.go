@@ -64,7 +64,7 @@ func (c *classifier) deferred(all []*tfjson.DeferredResourceChange, seen map[str
 		}
 		seen[instance(d.ResourceChange)] = true
 		f := Finding{Address: instance(d.ResourceChange), Kind: d.ResourceChange.Type, Class: Churn, Change: Changed, Action: "none", Message: "deferred"}
-		if c.state.Undeployed {
+		if c.otherwise(nodeOf(d.ResourceChange)) == Undeployed {
 			f.Class = Undeployed
 		}
 		if d.Reason != "" {
@@ -83,7 +83,7 @@ func (c *classifier) reads(all []*tfjson.ResourceChange) {
 		}
 		seen[rc.Address] = true
 		f := Finding{Address: rc.Address, Kind: rc.Type, Class: Churn, Change: Changed, Action: "none", Message: "read during an apply"}
-		if c.state.Undeployed {
+		if c.otherwise(nodeOf(rc)) == Undeployed {
 			f.Class = Undeployed
 		}
 		c.find(f, nil)
@@ -98,7 +98,7 @@ func (c *classifier) outputs(all map[string]*tfjson.Change) {
 			continue
 		}
 		under := func(v any) any { return map[string]any{"value": v} }
-		f := Finding{Address: "output." + name, Kind: "output", Class: c.otherwise(), Change: Changed, Action: action(x.Actions)}
+		f := Finding{Address: "output." + name, Kind: "output", Class: c.otherwise(node("", "output."+name)), Change: Changed, Action: action(x.Actions)}
 		secrets := []any{under(x.BeforeSensitive), under(x.AfterSensitive)}
 		for _, d := range differences(object{value: under(x.Before)}, object{under(x.After), under(x.AfterUnknown)}, secrets) {
 			f.Fields = append(f.Fields, Field{Path: written(d.path), Old: d.new, New: d.old, Secret: d.secret, Planned: true, Unknown: d.unknown})
