@@ -55,6 +55,8 @@ DISABLE_STARS = true
 
 [git.config]
 core.hooksPath = %[7]s
+maintenance.auto = false
+receive.autogc = false
 
 [webhook]
 ALLOWED_HOST_LIST = *
