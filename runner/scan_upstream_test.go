@@ -6,7 +6,10 @@ import (
 	"strings"
 	"testing"
 
+	"go.etcd.io/bbolt"
+
 	"github.com/mooring-iac/mooring/runner/drift"
+	"github.com/mooring-iac/mooring/workspace"
 )
 
 // takers are two workspaces that take what network makes: down gets its output, reader reads its state. Both are held where
@@ -80,5 +83,38 @@ func TestWhatAnUpstreamMadeSinceIsNoDriftOfWhatWaits(t *testing.T) {
 	run = f.scan("network unchanged, down unchanged, reader unchanged")
 	if notes := strings.Join(run.Unit("reader").Notes, "; "); !strings.Contains(notes, "1 difference of an undeployed commit (has a discarded plan): no drift") {
 		t.Errorf("it is not said that the reader has something to apply: %q", notes)
+	}
+}
+
+// Healing brings a unit back to what it was: what its upstream has made since waits for a person, as ever.
+func TestHealingTakesNothingNewFromAnUpstream(t *testing.T) {
+	files := chained(`"<one>"`)
+	files["mooring.hcl"] += "drift {\n  remediate = \"apply\"\n}\n"
+	files["db/main.tf"] = "variable \"vpc\" {}\nresource \"terraform_data\" \"mark\" {\n  input = \"mine\"\n}\n" + module("var.vpc")
+	f := newFixture(t, files, func(o *Options) { o.Repositories[0].Drift.Remediate = workspace.RemediateApply })
+	f.expect("alone applied, network applied, db applied")
+	f.editState("db", `"mine"`, `"theirs"`)
+	f.scan("db planned", "db")
+	f.expect("db applied")
+	if got := f.state("db").Outputs["out"].Value; got != "<one>" {
+		t.Errorf("db's output is %v", got)
+	}
+
+	// As if a pull request had applied it, before a merge that brings it to its dependants.
+	if err := f.r.journal.update(func(tx *bbolt.Tx) error {
+		m, err := getMemory(tx, "infra", "network")
+		if err != nil {
+			return err
+		}
+		m.Outputs["out"] = output{Value: []byte(`"two"`), Type: []byte(`"string"`)}
+		return putMemory(tx, m)
+	}); err != nil {
+		t.Fatal(err)
+	}
+	f.editState("db", `"mine"`, `"theirs"`)
+	f.scan("db planned", "db")
+	run := f.expect("db held")[0]
+	if why := run.Unit("db").Reason; !strings.Contains(why, "variable vpc is not what it converged with") {
+		t.Errorf("it is held because %q", why)
 	}
 }

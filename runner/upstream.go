@@ -1,8 +1,12 @@
 package runner
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
+	"maps"
+	"reflect"
+	"slices"
 
 	"go.etcd.io/bbolt"
 
@@ -51,6 +55,46 @@ func (x *execution) upstreamOf(u *workspace.Unit, variables map[string]terraform
 	return &took, nil
 }
 
+// since says what a run would take for a workspace that it did not converge with, or "". What is not known may be anything.
+func (x *execution) since(u *workspace.Unit, variables map[string]terraform.Variable) string {
+	was := x.recall(u.ID).Upstream
+	for _, e := range x.graph.Edges {
+		switch {
+		case e.To != u.ID || e.Why != "outputs" && e.Why != "remote_state":
+		case was == nil:
+			return "what it took from " + e.From + " when it converged is not known"
+		case e.Why == "remote_state" && !was.States[e.From].same(x.recall(e.From).State):
+			return e.From + ", whose state it reads, was applied since it converged"
+		case e.Why == "outputs":
+			for _, name := range slices.Sorted(maps.Keys(variables)) {
+				kept, err := x.r.seal.reveal(name, was.Variables[name])
+				if err != nil || !sameJSON(kept, variables[name].JSON) {
+					return "variable " + name + " is not what it converged with"
+				}
+			}
+		}
+	}
+	return ""
+}
+
+// same tells that a state is the one that was seen before.
+func (s stateMemory) same(now stateMemory) bool {
+	return s.Lineage == now.Lineage && s.Serial == now.Serial
+}
+
+// sameJSON tells that two texts have one value, however they escape it.
+func sameJSON(a, b []byte) bool {
+	var values [2]any
+	for i, text := range [][]byte{a, b} {
+		d := json.NewDecoder(bytes.NewReader(text))
+		d.UseNumber() // a float would not tell long numbers apart
+		if err := d.Decode(&values[i]); err != nil {
+			return false
+		}
+	}
+	return reflect.DeepEqual(values[0], values[1])
+}
+
 // variables are those that the unit of a scan converged with, or what they are now where that is not known.
 func (x *scanRun) variables(t task) (map[string]terraform.Variable, error) {
 	took := x.recall(t.unit.ID).Upstream
@@ -81,7 +125,7 @@ func (x *scanRun) ahead(id string) (name string, err error) {
 			if err != nil {
 				return err
 			}
-			if (now.State.Lineage != was.Lineage || now.State.Serial != was.Serial || now.Intent != nil) && (name == "" || from < name) {
+			if (!was.same(now.State) || now.Intent != nil) && (name == "" || from < name) {
 				name = from
 			}
 		}

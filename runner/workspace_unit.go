@@ -187,6 +187,11 @@ func (w *workspaceRun) hold(p *terraform.Plan, now stateMemory) (why string, dir
 	if w.x.repo.cfg.HoldDirect && w.t.brought == "" && !w.t.heals {
 		return "direct pushes are held", true
 	}
+	if w.t.heals {
+		if why := w.x.since(w.t.unit, w.spec.Variables); why != "" {
+			return why + ": an apply would do more than heal what drifted", true
+		}
+	}
 	level, lowered := policies.Within(w.x.repo.cfg.AutoApply, policies.Level(w.t.unit.AutoApply))
 	if lowered {
 		w.notes = append(w.notes, fmt.Sprintf("auto_apply = %q is looser than the server allows: %q holds", w.t.unit.AutoApply, level))
