@@ -9,7 +9,9 @@ import (
 )
 
 // configuration is a Gitea that forgets nothing of its API, webhooks and git, and does nothing by itself. Passwords are
-// hashed fast, since it guards none.
+// hashed fast, since it guards none. When a branch moves, the pull requests into it are looked at again once somebody views
+// or merges them, as Gitea does by default with those that nobody has touched for a week: a story that merges one of many
+// would else have all the others checked each time.
 const configuration = `APP_NAME = Gitea of a test
 RUN_MODE = prod
 
@@ -52,6 +54,9 @@ DEFAULT_KEEP_EMAIL_PRIVATE = false
 ROOT = %[3]s/data/repositories
 DEFAULT_BRANCH = main
 DISABLE_STARS = true
+
+[repository.pull-request]
+DELAY_CHECK_FOR_INACTIVE_DAYS = 0
 
 [git.config]
 core.hooksPath = %[7]s
