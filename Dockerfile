@@ -10,8 +10,9 @@ WORKDIR /src
 COPY go.mod go.sum ./
 RUN go mod download
 COPY . .
-RUN CGO_ENABLED=0 GOOS=$TARGETOS GOARCH=$TARGETARCH \
-    go build -trimpath -ldflags "-s -w -X main.version=$VERSION" -o /mooring ./cmd/mooring
+# What builds runs here; what it builds runs there.
+RUN CGO_ENABLED=0 go build -o /build ./internal/build/cmd \
+    && GOOS=$TARGETOS GOARCH=$TARGETARCH /build /mooring -trimpath -ldflags "-s -w -X main.version=$VERSION"
 
 # --- run -------------------------------------------------------------------
 FROM debian:bookworm-slim

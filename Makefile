@@ -26,11 +26,11 @@ help: ## Say what there is (the default)
 	@echo "Settings: PACKAGES=./locks/... TIMEOUT=40m FUZZTIME=10s CONTEXT=name KEEP=1 REVIEWS=1 DRIFT=1 BROWSER=path"
 
 ##@ Use it
-build: ## Build bin/mooring, static
-	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $(BIN) ./cmd/mooring
+build: ## Build bin/mooring, static, with its supervisor inside
+	CGO_ENABLED=0 $(GO) run ./internal/build/cmd $(BIN) -trimpath -ldflags '$(LDFLAGS)'
 
 install: ## Install mooring into Go's bin directory
-	CGO_ENABLED=0 $(GO) install -trimpath -ldflags '$(LDFLAGS)' ./cmd/mooring
+	CGO_ENABLED=0 $(GO) run ./internal/build/cmd "$$(d=$$($(GO) env GOBIN); echo "$${d:-$$($(GO) env GOPATH)/bin}")/mooring" -trimpath -ldflags '$(LDFLAGS)'
 
 demo: build ## Watch the main job on a real API server (KEEP=1 leaves it up, CONTEXT=name uses your cluster, REVIEWS=1 tells of pull requests, DRIFT=1 of drift)
 	@$(GO) build -o bin/demo ./e2e/demo

@@ -19,6 +19,8 @@ import (
 	"syscall"
 	"text/tabwriter"
 	"time"
+
+	"github.com/mooring-iac/mooring/internal/build"
 )
 
 func main() {
@@ -135,10 +137,8 @@ func names() []string {
 func (b *bench) prepare(ctx context.Context) error {
 	if b.mooring == "" {
 		b.mooring = filepath.Join(b.dir, "mooring")
-		build := exec.CommandContext(ctx, "go", "build", "-trimpath", "-ldflags", "-s -w", "-o", b.mooring, "./cmd/mooring")
-		build.Env = append(os.Environ(), "CGO_ENABLED=0")
-		if out, err := build.CombinedOutput(); err != nil {
-			return fmt.Errorf("build Mooring: %w\n%s", err, out)
+		if err := build.Mooring(ctx, build.Static, b.mooring, "-trimpath", "-ldflags", "-s -w"); err != nil {
+			return err
 		}
 	}
 	abs, err := filepath.Abs(b.mooring)

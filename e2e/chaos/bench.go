@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/mooring-iac/mooring/e2e/parts"
+	"github.com/mooring-iac/mooring/internal/build"
 )
 
 // bench is what every scenario stands on.
@@ -105,7 +106,7 @@ func (b *bench) prepare() error {
 	if b.terraform, err = parts.Terraform(b.ctx, b.out); err != nil {
 		return err
 	}
-	if b.mooring, err = b.build("mooring", "./cmd/mooring", b.settings.mooring); err != nil {
+	if b.mooring, err = b.program(); err != nil {
 		return err
 	}
 	switch b.settings.mode {
@@ -120,26 +121,26 @@ func (b *bench) prepare() error {
 
 // denied is the argv that runs a program where namespaces are refused.
 func (b *bench) denied() ([]string, error) {
-	helper, err := b.build("denyns", "./e2e/confine/cmd", "")
-	return []string{helper}, err
-}
-
-// build builds a command of this module, or answers the path of one that is there.
-func (b *bench) build(name, pkg, existing string) (string, error) {
-	if existing != "" {
-		return filepath.Abs(existing)
-	}
 	root, err := moduleRoot(b.ctx)
 	if err != nil {
-		return "", err
+		return nil, err
 	}
-	binary := filepath.Join(b.dir, "bin", name)
-	cmd := exec.CommandContext(b.ctx, "go", "build", "-o", binary, pkg)
+	helper := filepath.Join(b.dir, "bin", "denyns")
+	cmd := exec.CommandContext(b.ctx, "go", "build", "-o", helper, "./e2e/confine/cmd")
 	cmd.Dir, cmd.Env = root, append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := cmd.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("build %s: %w\n%s", pkg, err, out)
+		return nil, fmt.Errorf("build a program that refuses namespaces: %w\n%s", err, out)
 	}
-	return binary, nil
+	return []string{helper}, nil
+}
+
+// program builds Mooring as it ships, or answers the path of one that is there.
+func (b *bench) program() (string, error) {
+	if b.settings.mooring != "" {
+		return filepath.Abs(b.settings.mooring)
+	}
+	binary := filepath.Join(b.dir, "bin", "mooring")
+	return binary, build.Mooring(b.ctx, build.Static, binary)
 }
 
 func moduleRoot(ctx context.Context) (string, error) {

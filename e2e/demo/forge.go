@@ -27,7 +27,7 @@ func (st *stage) prepareForge(more map[string]string) {
 	root, err := moduleRoot(st.ctx)
 	st.must(err, "find the source tree")
 	st.say("Preparing the stage in %s.", st.dir)
-	st.build(root)
+	st.build()
 	st.findTerraform()
 	st.must(os.Mkdir(filepath.Join(st.dir, "home"), 0o700), "make a home")
 	kubeconfig, clusterContext := st.prepareCluster()

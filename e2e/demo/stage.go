@@ -15,6 +15,7 @@ import (
 
 	"github.com/mooring-iac/mooring/e2e/githttp"
 	"github.com/mooring-iac/mooring/e2e/parts"
+	"github.com/mooring-iac/mooring/internal/build"
 )
 
 // namespace is what the tour's manifests use; see examples/tour/k8s.
@@ -84,7 +85,7 @@ func (st *stage) prepare() {
 	root, err := moduleRoot(st.ctx)
 	st.must(err, "find the source tree")
 	st.say("Preparing the stage in %s.", st.dir)
-	st.build(root)
+	st.build()
 	st.findTerraform()
 	st.must(os.Mkdir(filepath.Join(st.dir, "home"), 0o700), "make a home")
 
@@ -111,7 +112,7 @@ func (st *stage) prepareCluster() (kubeconfig, clusterContext string) {
 	return kubeconfig, clusterContext
 }
 
-func (st *stage) build(root string) {
+func (st *stage) build() {
 	if st.settings.mooring != "" {
 		abs, err := filepath.Abs(st.settings.mooring)
 		st.must(err, "find the binary")
@@ -120,10 +121,7 @@ func (st *stage) build(root string) {
 	}
 	st.say("Building Mooring …")
 	st.mooring = filepath.Join(st.dir, "bin", "mooring")
-	cmd := exec.CommandContext(st.ctx, "go", "build", "-o", st.mooring, "./cmd/mooring")
-	cmd.Dir, cmd.Stderr = root, st.out
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
-	st.must(cmd.Run(), "build Mooring")
+	st.must(build.Mooring(st.ctx, build.Static, st.mooring), "build Mooring")
 }
 
 // findTerraform says where Terraform will come from. Mooring finds or installs it by itself; only where it could do

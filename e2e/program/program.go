@@ -3,6 +3,7 @@ package program
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -11,9 +12,11 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/mooring-iac/mooring/internal/build"
 )
 
-// Main builds Mooring, runs the tests of a package with it, and removes it. It returns the exit code. race builds it with
+// Main builds Mooring as it ships, runs the tests of a package with it, and removes it. It returns the exit code. race builds it with
 // the race detector: that finds races of Mooring itself, at a third of its speed.
 func Main(m *testing.M, binary *string, race bool) int {
 	dir, err := os.MkdirTemp("", "mooring-e2e-program-")
@@ -23,12 +26,12 @@ func Main(m *testing.M, binary *string, race bool) int {
 	}
 	defer func() { _ = os.RemoveAll(dir) }() // what stays is the system's to clear
 	*binary = filepath.Join(dir, "mooring")
-	argv := []string{"build", "-o", *binary}
+	var flags []string
 	if race {
-		argv = append(argv, "-race")
+		flags = append(flags, "-race")
 	}
-	if out, err := exec.Command("go", append(argv, "github.com/mooring-iac/mooring/cmd/mooring")...).CombinedOutput(); err != nil {
-		fmt.Fprintf(os.Stderr, "build mooring: %v\n%s", err, out)
+	if err := build.Mooring(context.Background(), nil, *binary, flags...); err != nil {
+		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
 	return m.Run()

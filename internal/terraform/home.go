@@ -73,6 +73,9 @@ type Home struct {
 
 	shimMu sync.Mutex // held while a shim is written
 
+	supervisorOnce sync.Once
+	supervisor     string // the small supervisor; "" where there is none
+
 	mu       sync.Mutex
 	open     map[string]chan struct{} // guarded by mu; by directory name: closed when its session ends
 	clearing map[string]bool          // guarded by mu; those that nobody may open just now: see clear

@@ -59,27 +59,50 @@ func (h *Home) launch(mode, dir string, lock, output *os.File) (*supervised, err
 	}
 	defer stderr.Close()
 	p := &supervised{frames: make(chan frame, 1), grace: h.opts.Grace}
-	// The running program itself, also when its file was replaced by a newer one meanwhile.
-	p.cmd = exec.Command(selfExecutable())
-	p.cmd.Args = []string{"mooring", superviseCommand, dir}
-	p.cmd.Dir = "/"
-	// It waits nearly always: more threads would only wake each other. What packages make as they are initialised is no garbage.
-	p.cmd.Env = []string{"LANG=C.UTF-8", "GOTRACEBACK=none", "GOMAXPROCS=1", "GOGC=800"}
-	if race, ok := os.LookupEnv("GORACE"); ok { // tests: a race detector waits a second at its end
-		p.cmd.Env = append(p.cmd.Env, "GORACE="+race)
+	for _, executable := range h.supervisors() {
+		p.cmd = exec.Command(executable)
+		p.cmd.Args = []string{"mooring", superviseCommand, dir}
+		p.cmd.Dir = "/"
+		// It waits nearly always: more threads would only wake each other. What packages make as they are initialised is no garbage.
+		p.cmd.Env = []string{"LANG=C.UTF-8", "GOTRACEBACK=none", "GOMAXPROCS=1", "GOGC=800"}
+		if race, ok := os.LookupEnv("GORACE"); ok { // tests: a race detector waits a second at its end
+			p.cmd.Env = append(p.cmd.Env, "GORACE="+race)
+		}
+		p.cmd.Stderr = stderr
+		p.cmd.ExtraFiles = []*os.File{lock, framesWrite, output, pidsWrite, pidsRead}
+		p.cmd.SysProcAttr = attributes(mode)
+		if p.in, err = p.cmd.StdinPipe(); err != nil {
+			break
+		}
+		if err = p.cmd.Start(); err == nil {
+			break
+		}
 	}
-	p.cmd.Stderr = stderr
-	p.cmd.ExtraFiles = []*os.File{lock, framesWrite, output, pidsWrite, pidsRead}
-	p.cmd.SysProcAttr = attributes(mode)
-	if p.in, err = p.cmd.StdinPipe(); err != nil {
-		return nil, errors.Join(err, framesRead.Close())
-	}
-	p.ask = json.NewEncoder(p.in)
-	if err := p.cmd.Start(); err != nil {
+	if err != nil {
 		return nil, errors.Join(fmt.Errorf("start the supervisor: %w", err), framesRead.Close())
 	}
+	p.ask = json.NewEncoder(p.in)
 	go p.read(framesRead)
 	return p, nil
+}
+
+// supervisors are the programs that can be a supervisor, the best first: the small one that Mooring carries, and the running program itself,
+// also when its file was replaced by a newer one meanwhile. The small one lies beside the shims, where nothing that runs sees it; where it
+// cannot be written or started from there (a full disk, a file system without execution), the other does the same.
+func (h *Home) supervisors() []string {
+	h.supervisorOnce.Do(func() {
+		if len(program) == 0 {
+			return
+		}
+		name := filepath.Join(h.dataDir, "tools", "supervisor", "mooring")
+		if err := writeExecutable(name, program, 0o500); err == nil {
+			h.supervisor = name
+		}
+	})
+	if h.supervisor == "" {
+		return []string{selfExecutable()}
+	}
+	return []string{h.supervisor, selfExecutable()}
 }
 
 func selfExecutable() string {
