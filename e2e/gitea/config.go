@@ -11,7 +11,8 @@ import (
 // configuration is a Gitea that forgets nothing of its API, webhooks and git, and does nothing by itself. Passwords are
 // hashed fast, since it guards none. When a branch moves, the pull requests into it are looked at again once somebody views
 // or merges them, as Gitea does by default with those that nobody has touched for a week: a story that merges one of many
-// would else have all the others checked each time.
+// would else have all the others checked each time. Several are checked at once: with one worker, as Gitea has on two
+// processors, a story waits until all of another's have been.
 const configuration = `APP_NAME = Gitea of a test
 RUN_MODE = prod
 
@@ -75,6 +76,9 @@ ADAPTER = memory
 
 [queue]
 TYPE = channel
+
+[queue.pr_patch_checker]
+MAX_WORKERS = 4
 
 [indexer]
 ISSUE_INDEXER_TYPE = db

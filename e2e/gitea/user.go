@@ -101,6 +101,7 @@ func (u user) command(ctx context.Context, dir, program string, args ...string) 
 	cmd.Env = []string{
 		"PATH=" + os.Getenv("PATH"), "HOME=" + dir, "TMPDIR=" + dir, "USER=gitea", "LC_ALL=C",
 		"GIT_CONFIG_NOSYSTEM=1", "GIT_TERMINAL_PROMPT=0",
+		"GOGC=400", // also of its hooks: there is memory, and two processors for everything
 	}
 	cmd.SysProcAttr = childOf()
 	if u.id != 0 {
