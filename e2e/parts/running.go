@@ -63,8 +63,10 @@ func startCluster(ctx context.Context, binary, dir string, options ClusterOption
 		args = append(args, "--only-api")
 	}
 	cmd := exec.Command(binary, args...)
-	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + dir, "TMPDIR=" + os.TempDir()}
-	cmd.Env = append(cmd.Env, "GOGC=400") // there is memory, and two processors for everything
+	cmd.Env = []string{
+		"PATH=" + os.Getenv("PATH"), "HOME=" + dir, "TMPDIR=" + os.TempDir(),
+		"GOGC=400", // there is memory, and two processors for everything
+	}
 	// A group of its own: Ctrl-C reaches the program that started it, which decides when the cluster may go.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	var stderr bytes.Buffer

@@ -2,9 +2,11 @@ package build_test
 
 import (
 	"debug/elf"
+	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/mooring-iac/mooring/e2e/githttp"
@@ -40,6 +42,11 @@ func TestMooringBringsItsSupervisor(t *testing.T) {
 	sync.Env = append(os.Environ(), "PATH="+filepath.Dir(terraform)+":"+os.Getenv("PATH"))
 	if out, err := sync.CombinedOutput(); err != nil {
 		t.Fatalf("mooring sync: %v\n%s", err, out)
+	}
+	var exit *exec.ExitError
+	said, err := exec.CommandContext(t.Context(), supervisor).CombinedOutput()
+	if !errors.As(err, &exit) || exit.ExitCode() != 2 || !strings.Contains(string(said), "supervises Terraform for Mooring") {
+		t.Errorf("the supervisor cannot be started from where it lies: %v\n%s", err, said)
 	}
 	program, err := elf.Open(supervisor)
 	if err != nil {
