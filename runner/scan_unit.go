@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"reflect"
+	"runtime"
 
 	"go.etcd.io/bbolt"
 
@@ -40,7 +41,7 @@ func (x *scanRun) resources(ctx context.Context, t task) (_ looked, failed error
 	if err != nil {
 		return looked{}, err
 	}
-	spec.Grace = scanGrace
+	spec.Looks, spec.Grace, spec.Processors = true, scanGrace, x.share()
 	hide := redact.New(spec.Secrets...)
 	defer func() { failed = hide.Error(failed) }()
 	s, err := x.r.home.Open(ctx, spec)
@@ -98,6 +99,16 @@ func (x *scanRun) resources(ctx context.Context, t task) (_ looked, failed error
 		hideFinding(&l.found[i], hide)
 	}
 	return l, x.r.keepText(x.run.ID, t.unit.ID, diffSuffix, hide.Text(comment.Diff(p.JSON)))
+}
+
+// share is how many processors Terraform may use for one unit: what there is, divided by the units that are looked at side by side. More
+// threads than that only get into each other's way, which costs a tenth of the time of a small plan.
+func (x *scanRun) share() int {
+	beside := min(len(x.tasks), x.r.opts.Parallel)
+	if x.schedule {
+		beside = x.r.opts.Drift.Parallel
+	}
+	return max(1, runtime.GOMAXPROCS(0)/max(1, beside))
 }
 
 // refused says why the rules would not let the plan of a drift pass, or "".

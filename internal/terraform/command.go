@@ -7,6 +7,7 @@ import (
 	"io"
 	"maps"
 	"slices"
+	"strconv"
 	"time"
 )
 
@@ -101,6 +102,9 @@ func (s *Session) env(more ...map[string]string) map[string]string {
 	env := map[string]string{
 		"LANG": "C.UTF-8",
 		"PATH": s.home.opts.PathEnv,
+	}
+	if s.spec.Processors > 0 {
+		env["GOMAXPROCS"] = strconv.Itoa(s.spec.Processors)
 	}
 	for _, extra := range slices.Concat([]map[string]string{s.spec.Env}, more) {
 		maps.Copy(env, extra)

@@ -32,24 +32,36 @@ func Harden() error { return harden() }
 func attributes(mode string) *syscall.SysProcAttr {
 	a := &syscall.SysProcAttr{Setsid: true}
 	if mode == modeNamespaces {
-		a.Cloneflags = syscall.CLONE_NEWUSER | syscall.CLONE_NEWPID | syscall.CLONE_NEWNS | syscall.CLONE_NEWUTS | syscall.CLONE_NEWIPC
+		a.Cloneflags = syscall.CLONE_NEWUSER | syscall.CLONE_NEWPID | syscall.CLONE_NEWNS
 		// The same user inside: programs find themselves in /etc/passwd, and files belong to whom they belong.
 		a.UidMappings = []syscall.SysProcIDMap{{ContainerID: os.Geteuid(), HostID: os.Geteuid(), Size: 1}}
 		a.GidMappings = []syscall.SysProcIDMap{{ContainerID: os.Getegid(), HostID: os.Getegid(), Size: 1}}
-		// What building the file system needs; a user that is not root would lose it with the start. Dropped before anything else starts.
+		// What building the file system needs; a user that is not root would lose it with the start. The thread of a run drops it before
+		// anything else starts.
 		a.AmbientCaps = []uintptr{unix.CAP_SYS_ADMIN, unix.CAP_SETPCAP, unix.CAP_SYS_CHROOT}
 	}
 	return a
 }
 
-// confine puts the process into its confinement. What it does to a thread it does to the calling one, which starts all commands.
+// settle makes ready a process that will confine its threads: in namespaces it sees its own processes in /proc, and nobody outside sees that.
+func settle(mode string) error {
+	if mode != modeNamespaces {
+		return nil
+	}
+	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
+		return fmt.Errorf("make mounts private: %w", err)
+	}
+	if err := unix.Mount("proc", "/proc", "proc", unix.MS_NOSUID|unix.MS_NODEV|unix.MS_NOEXEC, ""); err != nil {
+		return fmt.Errorf("mount /proc: %w", err)
+	}
+	return nil
+}
+
+// confine puts the calling thread into its confinement, and with it all that it starts. children is what every descendant shall have open;
+// nil in namespaces.
 func confine(c *confinement, children *os.File) error {
 	switch c.Mode {
 	case modeNamespaces:
-		// Whatever is started dies with this process: the lock on children would say nothing more.
-		if err := children.Close(); err != nil {
-			return err
-		}
 		if err := enterRoot(c); err != nil {
 			return fmt.Errorf("make the namespace: %w", err)
 		}
@@ -68,6 +80,10 @@ func confine(c *confinement, children *os.File) error {
 	if c.Mode == modeNone {
 		return nil
 	}
+	// Keys in the kernel are inherited, too: those of the session that Mooring was started in are not for Terraform.
+	if _, err := unix.KeyctlInt(unix.KEYCTL_JOIN_SESSION_KEYRING, 0, 0, 0, 0); err != nil && !noKeys(err) {
+		return fmt.Errorf("have keys of its own: %w", err)
+	}
 	if err := dropPrivileges(); err != nil {
 		return fmt.Errorf("drop privileges: %w", err)
 	}
@@ -82,6 +98,19 @@ func confine(c *confinement, children *os.File) error {
 	}
 	return nil
 }
+
+// forgetKeys drops the keys that a run may have left in the kernel for its user, which is one of this process's namespace alone.
+func forgetKeys() error {
+	for _, ring := range []int{unix.KEY_SPEC_USER_KEYRING, unix.KEY_SPEC_USER_SESSION_KEYRING} {
+		if _, err := unix.KeyctlInt(unix.KEYCTL_CLEAR, ring, 0, 0, 0); err != nil && !noKeys(err) {
+			return fmt.Errorf("forget keys: %w", err)
+		}
+	}
+	return nil
+}
+
+// noKeys tells that the kernel has none, or lets nobody in here use them.
+func noKeys(err error) bool { return errors.Is(err, unix.ENOSYS) || errors.Is(err, unix.EPERM) }
 
 // dropPrivileges makes sure that nothing this thread starts ever has a capability, whatever its user is and whatever it executes. In a user
 // namespace they could undo the mounts.
@@ -109,14 +138,14 @@ func dropPrivileges() error {
 	return unix.Capset(&header, &none[0])
 }
 
-// enterRoot builds a file system of only what is to be seen, and makes it the root.
+// enterRoot builds a file system of only what is to be seen, and makes it the root of this thread. Its mounts, host name and System V objects
+// end with the thread and what it started.
 func enterRoot(c *confinement) error {
+	if err := unix.Unshare(unix.CLONE_NEWNS | unix.CLONE_NEWUTS | unix.CLONE_NEWIPC); err != nil {
+		return err
+	}
 	if err := unix.Sethostname([]byte(c.Host)); err != nil {
 		return fmt.Errorf("set the host name: %w", err)
-	}
-	// Nothing that happens here may be seen outside.
-	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
-		return fmt.Errorf("make mounts private: %w", err)
 	}
 	if err := unix.Mount("tmpfs", c.Root, "tmpfs", unix.MS_NOSUID|unix.MS_NODEV, "mode=0755,size=16m"); err != nil {
 		return fmt.Errorf("mount a new root: %w", err)

@@ -78,7 +78,7 @@ func (h *Home) try(mode string) error {
 		return err
 	}
 	defer output.Close()
-	p, err := h.launch(mode, dir, lock, output)
+	p, err := h.launch(mode, dir)
 	if err != nil {
 		return err
 	}
@@ -89,10 +89,10 @@ func (h *Home) try(mode string) error {
 	}
 	private := filepath.Join(dir, "private")
 	paths = append(paths, shown{Path: private, Write: true, Memory: true})
-	return p.tell(setup{
-		Format: runFormat, Private: private, Grace: h.opts.Grace,
+	return p.begin(setup{
+		Format: runFormat, Run: dir, Private: private, Grace: h.opts.Grace,
 		Confine: confinement{Mode: mode, Root: filepath.Join(dir, "root"), Host: "mooring", Paths: h.hideOwn(existing(paths))},
-	})
+	}, lock, output)
 }
 
 // hostName is the host name that a run has in its namespace. Terraform writes it into the state lock, so that Mooring knows a lock of its

@@ -76,6 +76,9 @@ type Home struct {
 	supervisorOnce sync.Once
 	supervisor     string // the small supervisor; "" where there is none
 
+	idleMu sync.Mutex
+	idle   []idle // guarded by idleMu; supervisors that wait for the next run
+
 	mu       sync.Mutex
 	open     map[string]chan struct{} // guarded by mu; by directory name: closed when its session ends
 	clearing map[string]bool          // guarded by mu; those that nobody may open just now: see clear

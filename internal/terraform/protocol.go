@@ -9,14 +9,15 @@ import (
 	"time"
 )
 
-// What runner and supervisor say to each other. The runner writes one setup and then requests to the supervisor's standard input, a JSON
-// value each. The supervisor writes frames to its own pipe. Both are the same binary, so there is one version: runFormat, which is checked
+// What runner and supervisor say to each other. The runner writes requests to the supervisor's standard input, a socket, a JSON value each:
+// first one that begins a run, with the run's lock and its output file beside it, and at last one that says that the run is done. The supervisor writes frames to its own pipe. Both are the same binary, so there is one version: runFormat, which is checked
 // all the same, because a run directory may outlive an upgrade.
 const runFormat = 1
 
 // setup is what a supervisor is told before its first command. It comes over a pipe and rests nowhere: it holds variables in clear.
 type setup struct {
 	Format    int               `json:"format"`
+	Run       string            `json:"run"` // the run directory
 	Confine   confinement       `json:"confine"`
 	Tool      string            `json:"tool"` // "terraform" or "tofu"
 	Exec      string            `json:"exec"` // what terraform-exec starts
@@ -48,11 +49,14 @@ type request struct {
 	Digest      string        `json:"digest,omitempty"`  // of the plan that may be applied
 	Outputs     bool          `json:"outputs,omitempty"` // after an apply: the outputs are wanted, wherever the state is
 
+	Setup  *setup `json:"setup,omitempty"`  // of what begins
 	Reason string `json:"reason,omitempty"` // of a cancel
 }
 
 // Words that are no verbs.
 const (
+	verbBegin  = "begin"  // a run, by its setup
+	verbDone   = "done"   // with the run: another one may begin
 	verbCancel = "cancel" // end the command that runs, gently
 	verbKeep   = "keep"   // seal the plan Name into the run directory
 	verbLoad   = "load"   // write Data to the private directory as the plan Name

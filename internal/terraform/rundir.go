@@ -44,7 +44,6 @@ const (
 	resultName   = "result.json"
 	unstoredName = "unstored.age"
 	ballastName  = "ballast"
-	stderrName   = "stderr"
 	planSuffix   = ".tfplan.age"
 )
 
@@ -79,7 +78,7 @@ type result struct {
 	Outputs []byte    `json:"outputs,omitempty"` // of Reply.State, sealed
 }
 
-// newRun makes the run directory of a workspace and takes its lock, which the supervisor inherits.
+// newRun makes the run directory of a workspace and takes its lock, which the supervisor is given.
 func (h *Home) newRun(name string, record runRecord) (dir string, lock *os.File, err error) {
 	random := make([]byte, 6)
 	_, _ = rand.Read(random) // never fails

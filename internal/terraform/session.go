@@ -135,6 +135,13 @@ func (s *Session) launch() (err error) {
 			return err
 		}
 	}
+	s.super, err = h.supervisorFor(s.spec, s.mode, s.run)
+	return err
+}
+
+// begin has the supervisor take over the lock and the output, and confine itself. One that waited for this run and was ended meanwhile is
+// no loss: another one is started.
+func (s *Session) begin(set setup) error {
 	name := s.spec.OutputFile
 	if name == "" {
 		name = filepath.Join(s.run, outputName)
@@ -144,19 +151,27 @@ func (s *Session) launch() (err error) {
 		return err
 	}
 	defer output.Close()
-	if s.super, err = h.launch(s.mode, s.run, s.runLock, output); err != nil {
-		return err
-	}
-	// From here on the lock is the supervisor's.
-	if err := s.runLock.Close(); err != nil {
-		return err
-	}
-	s.runLock = nil
 	if s.output, err = os.Open(name); err != nil {
 		return err
 	}
-	_, err = s.output.Seek(0, io.SeekEnd)
+	if _, err := s.output.Seek(0, io.SeekEnd); err != nil {
+		return err
+	}
+	err = s.super.begin(set, s.runLock, output)
+	if s.super.waited && errors.Is(err, ErrLost) {
+		s.super.end()
+		if s.super, err = s.home.launchFor(s.spec, s.mode, s.run); err != nil {
+			return err
+		}
+		err = s.super.begin(set, s.runLock, output)
+	}
+	if err != nil {
+		return err
+	}
 	s.super.output = s.output
+	// From here on the lock is the supervisor's.
+	err = s.runLock.Close()
+	s.runLock = nil
 	return err
 }
 
@@ -188,7 +203,7 @@ func (s *Session) prepare() error {
 	}
 	paths := s.paths(s.mode)
 	set := setup{
-		Format: runFormat, Tool: s.spec.Tool.Name, Exec: s.executable, Dir: s.view.path(s.dir), Grace: s.grace(),
+		Format: runFormat, Run: s.run, Tool: s.spec.Tool.Name, Exec: s.executable, Dir: s.view.path(s.dir), Grace: s.grace(),
 		// Terraform talks to a provider over a unix socket in TMPDIR, which is private to this run and 0700. TLS on top of it, with keys
 		// made anew for each of the many times a provider starts, costs more than all else in a small plan: 0.50 s of CPU against 0.21 s
 		// with three providers. Windows has no such socket.
@@ -200,7 +215,7 @@ func (s *Session) prepare() error {
 	if s.mode == modeNone {
 		set.Confine.Paths = nil
 	}
-	if err := s.super.tell(set); err != nil {
+	if err := s.begin(set); err != nil {
 		return fmt.Errorf("confine %s by %s: %w", s.spec.Tool.Name, s.mode, err)
 	}
 	return nil
@@ -295,7 +310,7 @@ func (s *Session) Close() error {
 	s.closed, s.ready = true, false
 	var errs []error
 	if s.super != nil {
-		s.super.end()
+		s.home.letGo(s.super)
 		errs = append(errs, endOrphans(s.run)) // of a supervisor that was killed
 	}
 	if s.state != nil && s.view != nil {

@@ -17,8 +17,8 @@ import (
 const shimText = `#!/bin/sh
 # Written by Mooring: answers "version -json" from a file, and else becomes the tool beside it. See internal/terraform/shim.go.
 here="${0%/*}"
-{ echo $$ >&6; } 2>/dev/null
-exec 6>&-
+{ echo $$ >&4; } 2>/dev/null
+exec 4>&-
 if [ "$#" -eq 2 ] && [ "$1" = version ] && [ "$2" = -json ]; then
 	while IFS= read -r line; do
 		printf '%s\n' "$line"

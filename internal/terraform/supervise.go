@@ -23,16 +23,12 @@ import (
 // superviseCommand is the hidden command of the binary that makes it a supervisor.
 const superviseCommand = "supervise"
 
-// fdRequests is where a supervisor is told what to do.
-const fdRequests = 0
-
-// Other descriptors that a supervisor inherits.
+// Descriptors that a supervisor inherits.
 const (
-	fdLock   = 3 + iota // the run's lock: held as long as the supervisor lives
-	fdFrames            // to the runner
-	fdOutput            // what people read, appended to
-	fdPID               // where the shim writes its process id, which becomes the tool's
-	fdPIDs              // the other end of it
+	fdRequests = 0        // a socket: what to do
+	fdFrames   = 2 + iota // to the runner
+	fdPID                 // where the shim writes its process id, which becomes the tool's
+	fdPIDs                // the other end of it
 )
 
 // A process whose arguments say so is a supervisor, in every program that has this package, its tests included. It is one from here on, before
@@ -47,37 +43,32 @@ func init() {
 	}
 }
 
-// superviseIf is the life of a supervisor, when the arguments are one's, and its exit code.
+// superviseIf is the life of a supervisor, when the arguments are one's, and its exit code. The last argument is for people who list
+// processes: the run directory, or where those are.
 //
 // A supervisor runs the Terraform commands of one unit's run, one after the other, each started by terraform-exec. It outlives the runner:
 // when that is gone, a command that changes something goes on to its end, and what came of it is in the run directory. Everything else is
 // ended. See the package's documentation of the run directory in rundir.go.
+//
+// One that only looked, and is as it was before, is given the next run of that kind: see pool.go.
 func superviseIf(args []string) (code int, isSupervisor bool) {
 	if len(args) != 3 || args[1] != superviseCommand {
 		return 0, false
 	}
-	// Terraform is killed when the thread that started it ends, and some confinements are the thread's own: all commands start on this one.
-	runtime.LockOSThread()
-	if err := supervise(args[2]); err != nil {
+	if err := supervise(); err != nil {
 		fmt.Fprintln(os.Stderr, "supervise:", err)
 		return 1, true
 	}
 	return 0, true
 }
 
-// supervisor is the state of the supervising process.
-type supervisor struct {
-	dir    *os.Root // the run directory: opened before the confinement, in which it has no path
-	set    setup
-	tf     *tfexec.Terraform
-	hide   *redact.Redactor
-	output *redact.Writer
-	frames *frameWriter
-	pids   *os.File // where the shim tells the tool's process id
-	reap   *reaper
-	// children is inherited by all that runs, with its lock. It is held here, or it would be closed as garbage.
-	children *os.File
-	thread   chan func() // run by the one thread that starts commands
+// supervising is the process of a supervisor.
+type supervising struct {
+	from     *receiver // of requests, and of the files that come with the setup
+	requests chan request
+	frames   *frameWriter
+	pids     *os.File // where the shim tells the tool's process id
+	reap     *reaper  // from the first run on
 
 	mu      sync.Mutex // guards what follows
 	running context.CancelCauseFunc
@@ -85,63 +76,149 @@ type supervisor struct {
 	gone    error // why nothing may begin any more
 }
 
+// supervisor is one run in that process. It lives on a thread of its own, which is confined, starts all commands, and ends with the run.
+type supervisor struct {
+	*supervising
+	set    setup
+	lock   *os.File // the run's lock: held as long as the run lives
+	dir    *os.Root // the run directory: opened before the confinement, in which it has no path
+	tf     *tfexec.Terraform
+	hide   *redact.Redactor
+	file   *os.File // of the output
+	output *redact.Writer
+	// children is inherited by all that runs, with its lock; nil in namespaces.
+	children *os.File
+}
+
 var (
 	errRunnerGone = errors.New("mooring ended")
 	errTimeout    = errors.New("it took too long")
 )
 
-func supervise(dir string) error {
+func supervise() error {
 	debug.SetGCPercent(300) // it lives shortly and makes little garbage: below 16 MB none is collected
 	if err := harden(); err != nil {
 		return err
 	}
-	s := &supervisor{}
-	var err error
-	if s.dir, err = os.OpenRoot(dir); err != nil {
-		return err
-	}
-	for _, fd := range []int{fdLock, fdFrames, fdOutput, fdPIDs} {
+	for _, fd := range []int{fdFrames, fdPIDs} {
 		syscall.CloseOnExec(fd)
 	}
 	keepDescriptors(fdPIDs + 1) // whatever else Mooring was started with is not for Terraform
 	pipes := map[int]*os.File{}
 	for _, fd := range []int{fdRequests, fdFrames, fdPIDs} {
+		var err error
 		if pipes[fd], err = openPipe(fd); err != nil {
 			return err
 		}
 	}
-	s.frames, s.pids = newFrameWriter(pipes[fdFrames]), pipes[fdPIDs]
-	control, err := openControl(dir)
-	if err != nil {
-		return err
-	}
-	requests := json.NewDecoder(pipes[fdRequests])
-	if err := requests.Decode(&s.set); err != nil {
-		return fmt.Errorf("read the setup: %w", err)
+	p := &supervising{
+		from: &receiver{socket: pipes[fdRequests]}, requests: make(chan request), frames: newFrameWriter(pipes[fdFrames]), pids: pipes[fdPIDs],
 	}
 	signal.Ignore(syscall.SIGPIPE, syscall.SIGHUP)
-	if err := s.begin(); err != nil {
-		return errors.Join(err, writeReply(s.frames, reply{Failure: &failure{Cause: err.Error(), Unknown: true}}))
-	}
 	signals := make(chan os.Signal, 1)
 	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT)
 	go func() {
 		for range signals {
-			s.stop(errors.New("the supervisor was told to stop"))
+			p.stop(errors.New("the supervisor was told to stop"))
 		}
 	}()
-	go s.listen(control)
-	s.thread = make(chan func())
-	go func() {
-		defer close(s.thread)
-		if err := writeReply(s.frames, reply{}); err == nil {
-			s.serve(requests)
+	go p.read()
+	for first := range p.requests {
+		if first.Verb != verbBegin || first.Setup == nil {
+			return fmt.Errorf("a run begins with its setup, not with %q", first.Verb)
 		}
-	}()
-	for f := range s.thread {
-		f()
+		if again, err := p.oversee(*first.Setup); err != nil || !again {
+			return err
+		}
+		if err := writeReply(p.frames, reply{}); err != nil {
+			return nil // nobody asks any more
+		}
 	}
 	return nil
+}
+
+// read takes what the runner says until that is gone.
+func (p *supervising) read() {
+	defer close(p.requests)
+	from := json.NewDecoder(p.from)
+	for {
+		var req request
+		if err := from.Decode(&req); err != nil {
+			p.abandoned()
+			return
+		}
+		if req.Verb == verbCancel {
+			p.cancel(errors.New(req.Reason))
+			continue
+		}
+		p.requests <- req
+	}
+}
+
+// oversee is one run. again tells that nothing of it is left and another one may follow.
+func (p *supervising) oversee(set setup) (again bool, err error) {
+	over := make(chan struct{})
+	go func() {
+		defer close(over)
+		// Terraform is killed when the thread that started it ends, and the confinement is the thread's own: all that is done for the run is
+		// done on this one. It is never unlocked, so it ends with the run.
+		runtime.LockOSThread()
+		s := &supervisor{supervising: p, set: set}
+		again, err = s.live()
+	}()
+	<-over
+	if again {
+		err = forgetKeys()
+	}
+	return again, err
+}
+
+// live is the run, from its confinement to the last request.
+func (s *supervisor) live() (done bool, err error) {
+	defer func() { err = errors.Join(err, s.close()) }()
+	control, err := s.open()
+	if err != nil {
+		return false, err
+	}
+	defer control.Close()
+	if err := s.begin(); err != nil {
+		return false, errors.Join(err, writeReply(s.frames, reply{Failure: &failure{Cause: err.Error(), Unknown: true}}))
+	}
+	go s.listen(control)
+	if err := writeReply(s.frames, reply{}); err != nil {
+		return false, nil // nobody asks any more
+	}
+	return s.serve(), nil
+}
+
+// open opens what lies outside of the confinement.
+func (s *supervisor) open() (control *os.File, err error) {
+	files := s.from.take()
+	if len(files) != 2 {
+		for _, file := range files {
+			_ = file.Close()
+		}
+		return nil, fmt.Errorf("%d files came with the setup", len(files))
+	}
+	s.lock, s.file = files[0], files[1]
+	if s.dir, err = os.OpenRoot(s.set.Run); err != nil {
+		return nil, err
+	}
+	return openControl(s.set.Run)
+}
+
+// close lets go of everything that is the run's own, its lock last.
+func (s *supervisor) close() error {
+	var errs []error
+	if s.dir != nil {
+		errs = append(errs, s.dir.Close())
+	}
+	for _, file := range []*os.File{s.children, s.file, s.lock} {
+		if file != nil {
+			errs = append(errs, file.Close())
+		}
+	}
+	return errors.Join(errs...)
 }
 
 // openPipe takes an inherited pipe for one that is waited for by polling. A thread that waits for it in the kernel would keep the one
@@ -154,27 +231,24 @@ func openPipe(fd int) (*os.File, error) {
 	return os.NewFile(uintptr(fd), fmt.Sprintf("descriptor %d", fd)), nil
 }
 
-// start has f run by the thread whose children are confined, and waits for it.
-func (s *supervisor) start(f func()) {
-	done := make(chan struct{})
-	s.thread <- func() {
-		defer close(done)
-		f()
-	}
-	<-done
-}
-
-// begin confines the process and makes ready to run commands.
+// begin confines the thread and makes ready to run commands.
 func (s *supervisor) begin() error {
 	if s.set.Format != runFormat {
 		return fmt.Errorf("the run directory has format %d and this Mooring writes %d", s.set.Format, runFormat)
 	}
-	children, err := s.dir.OpenFile(childrenName, os.O_RDWR|os.O_CREATE, 0o600)
-	if err != nil {
-		return err
+	var err error
+	if s.set.Confine.Mode != modeNamespaces { // in which everything ends with this process
+		if s.children, err = s.dir.OpenFile(childrenName, os.O_RDWR|os.O_CREATE, 0o600); err != nil {
+			return err
+		}
 	}
-	s.children = children
-	if err := confine(&s.set.Confine, children); err != nil {
+	if s.reap == nil { // the first run of this process
+		if err := settle(s.set.Confine.Mode); err != nil {
+			return fmt.Errorf("make the namespace: %w", err)
+		}
+		s.reap = newReaper(s.pids, s.set.Confine.Mode == modeNamespaces)
+	}
+	if err := confine(&s.set.Confine, s.children); err != nil {
 		return err
 	}
 	for name, data := range s.set.Files {
@@ -184,8 +258,7 @@ func (s *supervisor) begin() error {
 	}
 	s.set.Files = nil
 	s.hide = redact.New(secretStrings(s.set.Secrets)...)
-	s.output = s.hide.Writer(&growingFile{file: os.NewFile(fdOutput, "output"), grew: s.frames.grew})
-	s.reap = newReaper(s.pids, s.set.Confine.Mode == modeNamespaces)
+	s.output = s.hide.Writer(&growingFile{file: s.file, grew: s.frames.grew})
 	if s.set.Exec == "" {
 		return nil // only to see whether the confinement can be made
 	}
@@ -195,43 +268,22 @@ func (s *supervisor) begin() error {
 	if err := s.tf.SetWaitDelay(s.set.Grace); err != nil {
 		return err
 	}
-	if err := s.tf.SetDisablePluginTLS(!s.set.PluginTLS); err != nil {
-		return err
-	}
-	// terraform-exec asks for the version before some commands; asked now, its answer is not in their output.
-	if err := s.tf.SetEnv(map[string]string{"PATH": "/usr/bin:/bin"}); err != nil {
-		return err
-	}
-	_, _, err = s.tf.Version(context.Background(), false)
-	return err
+	return s.tf.SetDisablePluginTLS(!s.set.PluginTLS)
 }
 
 func (s *supervisor) private(name string) string { return s.set.Private + "/" + name }
 
-// serve takes requests one at a time until the runner is gone.
-func (s *supervisor) serve(from *json.Decoder) {
-	commands := make(chan request)
-	go func() {
-		defer close(commands)
-		for {
-			var req request
-			if err := from.Decode(&req); err != nil {
-				s.abandoned()
-				return
-			}
-			if req.Verb == verbCancel {
-				s.cancel(errors.New(req.Reason))
-				continue
-			}
-			commands <- req
+// serve takes requests one at a time until the run is done, or the runner is gone.
+func (s *supervisor) serve() (done bool) {
+	for req := range s.requests {
+		if req.Verb == verbDone {
+			return true
 		}
-	}()
-	for req := range commands {
-		rep := s.handle(req)
-		if err := writeReply(s.frames, rep); err != nil {
-			return // nobody asks any more
+		if err := writeReply(s.frames, s.handle(req)); err != nil {
+			return false // nobody asks any more
 		}
 	}
+	return false
 }
 
 // listen takes what comes by the control file: a word a line, from a runner that found this run after a restart.
@@ -251,30 +303,30 @@ func (s *supervisor) listen(control io.Reader) {
 }
 
 // cancel ends the command that runs, gently: Terraform is interrupted, and killed after the grace period.
-func (s *supervisor) cancel(why error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.running != nil {
-		s.running(why)
+func (p *supervising) cancel(why error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.running != nil {
+		p.running(why)
 	}
 }
 
 // stop is cancel, and nothing begins after it.
-func (s *supervisor) stop(why error) {
-	s.mu.Lock()
-	s.gone = why
-	s.mu.Unlock()
-	s.cancel(why)
+func (p *supervising) stop(why error) {
+	p.mu.Lock()
+	p.gone = why
+	p.mu.Unlock()
+	p.cancel(why)
 }
 
 // abandoned: the runner is gone. What changes something goes on; whatever else there is would be for nobody.
-func (s *supervisor) abandoned() {
-	s.mu.Lock()
-	s.gone = errRunnerGone
-	durable := s.durable
-	s.mu.Unlock()
+func (p *supervising) abandoned() {
+	p.mu.Lock()
+	p.gone = errRunnerGone
+	durable := p.durable
+	p.mu.Unlock()
 	if !durable {
-		s.cancel(errRunnerGone)
+		p.cancel(errRunnerGone)
 	}
 }
 
@@ -313,14 +365,14 @@ func (s *supervisor) handle(req request) (rep reply) {
 }
 
 // enter makes the context of a command. It fails when nothing may begin any more.
-func (s *supervisor) enter(durable bool, timeout time.Duration) (context.Context, func(), error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.gone != nil {
-		return nil, nil, s.gone
+func (p *supervising) enter(durable bool, timeout time.Duration) (context.Context, func(), error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.gone != nil {
+		return nil, nil, p.gone
 	}
 	ctx, cancel := context.WithCancelCause(context.Background())
-	s.running, s.durable = cancel, durable
+	p.running, p.durable = cancel, durable
 	var timer *time.Timer
 	if timeout > 0 {
 		timer = time.AfterFunc(timeout, func() {
@@ -331,9 +383,9 @@ func (s *supervisor) enter(durable bool, timeout time.Duration) (context.Context
 		if timer != nil {
 			timer.Stop()
 		}
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		s.running, s.durable = nil, false
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		p.running, p.durable = nil, false
 		cancel(nil)
 	}, nil
 }

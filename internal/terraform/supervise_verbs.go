@@ -23,6 +23,8 @@ type verb struct {
 	// durable commands change something outside: they go on when the runner is gone, and their result is written down.
 	durable bool
 	run     func(s *supervisor, ctx context.Context, req request, rep *reply) error
+	// anyVersion: terraform-exec does not ask for the tool's version before it, as it does before the others.
+	anyVersion bool
 }
 
 var verbs = map[string]verb{
@@ -30,7 +32,7 @@ var verbs = map[string]verb{
 	"workspace select": {name: "workspace select", run: (*supervisor).workspaceSelect},
 	"workspace list":   {name: "workspace list", run: (*supervisor).workspaceList},
 	"workspace new":    {name: "workspace new", run: (*supervisor).workspaceNew},
-	"plan":             {name: "plan", run: (*supervisor).plan},
+	"plan":             {name: "plan", run: (*supervisor).plan, anyVersion: true},
 	"show":             {name: "show", run: (*supervisor).show},
 	"apply":            {name: "apply", run: (*supervisor).apply, durable: true},
 	"state pull":       {name: "state pull", run: (*supervisor).statePull},
@@ -42,6 +44,9 @@ var verbs = map[string]verb{
 // run runs one command of terraform-exec and says what came of it. Both streams go to the output file where the command is for people;
 // what a query prints may hold secrets and goes nowhere.
 func (s *supervisor) run(ctx context.Context, v verb, req request) (rep reply) {
+	if err := s.learnVersion(v); err != nil {
+		return s.plain(err)
+	}
 	if err := s.tf.SetEnv(req.Env); err != nil {
 		return s.plain(err)
 	}
@@ -55,8 +60,7 @@ func (s *supervisor) run(ctx context.Context, v verb, req request) (rep reply) {
 	s.tf.SetStderr(dump)
 	command := s.reap.begin()
 	defer s.atLast(ctx, command)()
-	var err error
-	s.start(func() { err = v.run(s, ctx, req, &rep) })
+	err := v.run(s, ctx, req, &rep)
 	if left := s.reap.end(); left > 0 {
 		rep.Notes = append(rep.Notes, fmt.Sprintf("%s %s left %s behind; ended", s.set.Tool, v.name, plural(left, "process", "processes")))
 	}
@@ -70,6 +74,20 @@ func (s *supervisor) run(ctx context.Context, v verb, req request) (rep reply) {
 		s.keepUnstored(&rep, dump.state)
 	}
 	return rep
+}
+
+// learnVersion has terraform-exec ask for the version, which it remembers: its answer would be in the command's output else.
+func (s *supervisor) learnVersion(before verb) error {
+	if before.anyVersion {
+		return nil
+	}
+	if err := s.tf.SetEnv(map[string]string{"PATH": "/usr/bin:/bin"}); err != nil {
+		return err
+	}
+	s.tf.SetStdout(io.Discard)
+	s.tf.SetStderr(io.Discard)
+	_, _, err := s.tf.Version(context.Background(), false)
+	return err
 }
 
 func (s *supervisor) failure(ctx context.Context, v verb, err error, stderr string) *failure {
@@ -92,9 +110,7 @@ func (s *supervisor) failure(ctx context.Context, v verb, err error, stderr stri
 // its despair. It stays in the run directory until the runner takes it home.
 func (s *supervisor) keepUnstored(rep *reply, printed []byte) {
 	errored := filepath.Join(s.set.Dir, erroredState)
-	var data []byte
-	var err error
-	s.start(func() { data, err = readRegular(errored) }) // confined: whatever leads there now, it is what the run itself could read
+	data, err := readRegular(errored) // confined: whatever leads there now, it is what the run itself could read
 	found := err == nil
 	if errors.Is(err, errNotRegular) {
 		err = fs.ErrNotExist // not Terraform's
@@ -109,7 +125,7 @@ func (s *supervisor) keepUnstored(rep *reply, printed []byte) {
 		err = s.insist(func() error { return s.sealFile(unstoredName, bytes.NewReader(data)) })
 	}
 	if err == nil && found {
-		s.start(func() { err = os.Remove(errored) })
+		err = os.Remove(errored)
 	}
 	if err != nil {
 		rep.Notes = append(rep.Notes, fmt.Sprintf("the state of this run could not be stored, neither by Terraform nor by Mooring (%v): resources it made may be unknown to the state", err))

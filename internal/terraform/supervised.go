@@ -27,10 +27,15 @@ var ErrHandOver = errors.New("hand over")
 // supervised is the runner's end of a supervisor.
 type supervised struct {
 	cmd    *exec.Cmd
-	in     io.WriteCloser
+	in     *os.File // a socket
 	ask    *json.Encoder
 	frames chan frame // closed when the supervisor is gone
+	stderr *os.File   // what it said before it fell
 	grace  time.Duration
+
+	trust  string // whose next run it may be given; "" for nobody's
+	waited bool   // it had a run before this one
+	spent  bool   // something went otherwise than well: it is given no other run
 
 	output *os.File // read from where this run's part begins
 }
@@ -40,8 +45,8 @@ type frame struct {
 	data []byte
 }
 
-// launch starts a supervisor for a run directory. It inherits the lock, which this process then lets go of.
-func (h *Home) launch(mode, dir string, lock, output *os.File) (*supervised, error) {
+// launch starts a supervisor. name is for people who list processes.
+func (h *Home) launch(mode, name string) (_ *supervised, err error) {
 	framesRead, framesWrite, err := os.Pipe()
 	if err != nil {
 		return nil, err
@@ -53,37 +58,52 @@ func (h *Home) launch(mode, dir string, lock, output *os.File) (*supervised, err
 	}
 	defer pidsRead.Close()
 	defer pidsWrite.Close()
-	stderr, err := os.OpenFile(filepath.Join(dir, stderrName), os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
-	if err != nil {
-		return nil, errors.Join(err, framesRead.Close())
-	}
-	defer stderr.Close()
 	p := &supervised{frames: make(chan frame, 1), grace: h.opts.Grace}
+	defer func() {
+		if err != nil {
+			err = errors.Join(fmt.Errorf("start the supervisor: %w", err), framesRead.Close())
+			p.closeFiles()
+		}
+	}()
+	if p.stderr, err = h.nameless(); err != nil {
+		return nil, err
+	}
+	var theirs *os.File
+	if p.in, theirs, err = socketPair(); err != nil {
+		return nil, err
+	}
+	defer theirs.Close()
 	for _, executable := range h.supervisors() {
 		p.cmd = exec.Command(executable)
-		p.cmd.Args = []string{"mooring", superviseCommand, dir}
+		p.cmd.Args = []string{"mooring", superviseCommand, name}
 		p.cmd.Dir = "/"
 		// It waits nearly always: more threads would only wake each other. What packages make as they are initialised is no garbage.
 		p.cmd.Env = []string{"LANG=C.UTF-8", "GOTRACEBACK=none", "GOMAXPROCS=1", "GOGC=800"}
 		if race, ok := os.LookupEnv("GORACE"); ok { // tests: a race detector waits a second at its end
 			p.cmd.Env = append(p.cmd.Env, "GORACE="+race)
 		}
-		p.cmd.Stderr = stderr
-		p.cmd.ExtraFiles = []*os.File{lock, framesWrite, output, pidsWrite, pidsRead}
+		p.cmd.Stdin, p.cmd.Stderr = theirs, p.stderr
+		p.cmd.ExtraFiles = []*os.File{framesWrite, pidsWrite, pidsRead}
 		p.cmd.SysProcAttr = attributes(mode)
-		if p.in, err = p.cmd.StdinPipe(); err != nil {
-			break
-		}
 		if err = p.cmd.Start(); err == nil {
 			break
 		}
 	}
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("start the supervisor: %w", err), framesRead.Close())
+		return nil, err
 	}
 	p.ask = json.NewEncoder(p.in)
 	go p.read(framesRead)
 	return p, nil
+}
+
+// nameless makes a file that ends with those who have it open.
+func (h *Home) nameless() (*os.File, error) {
+	file, err := os.CreateTemp(h.runs, ".stderr-*")
+	if err != nil {
+		return nil, err
+	}
+	return file, os.Remove(file.Name())
 }
 
 // supervisors are the programs that can be a supervisor, the best first: the small one that Mooring carries, and the running program itself,
@@ -129,11 +149,21 @@ func (p *supervised) read(from *os.File) {
 	}
 }
 
-// tell sends the setup and waits until the supervisor is confined and ready.
-func (p *supervised) tell(set setup) error {
-	if err := p.ask.Encode(set); err != nil {
+// begin has a run begin: the supervisor takes its lock and its output over, and is confined and ready when begin returns. The caller's own
+// ends of both stay the caller's.
+func (p *supervised) begin(set setup, lock, output *os.File) error {
+	words, err := json.Marshal(request{Verb: verbBegin, Setup: &set})
+	if err != nil {
+		return err
+	}
+	if err := sendFiles(p.in, words, lock, output); err != nil {
 		return p.lost()
 	}
+	return p.answer()
+}
+
+// answer waits for a reply that says only whether something failed.
+func (p *supervised) answer() error {
 	for f := range p.frames {
 		if f.kind != frameReply {
 			continue
@@ -152,18 +182,21 @@ func (p *supervised) tell(set setup) error {
 
 // lost says what the supervisor said before it was gone.
 func (p *supervised) lost() error {
+	p.spent = true
 	_ = p.cmd.Wait() // it is gone; how is in the error's text
-	if file, ok := p.cmd.Stderr.(*os.File); ok {
-		if said, err := os.ReadFile(file.Name()); err == nil && len(said) > 0 {
-			return fmt.Errorf("%w (%s): %s", ErrLost, p.cmd.ProcessState, tail(string(said), 2<<10))
-		}
+	said := make([]byte, 2<<10)
+	size, _ := p.stderr.Seek(0, io.SeekEnd)
+	n, _ := p.stderr.ReadAt(said, max(0, size-int64(len(said))))
+	if n > 0 {
+		return fmt.Errorf("%w (%s): %s", ErrLost, p.cmd.ProcessState, tail(string(said[:n]), 2<<10))
 	}
 	return fmt.Errorf("%w (%s)", ErrLost, p.cmd.ProcessState)
 }
 
 // do has one command run. out gets what it prints as it is printed; data gets what Mooring asked for. When ctx ends the command is
 // interrupted, and do waits for its end.
-func (p *supervised) do(ctx context.Context, req request, out io.Writer, data io.Writer) (reply, error) {
+func (p *supervised) do(ctx context.Context, req request, out io.Writer, data io.Writer) (rep reply, err error) {
+	defer func() { p.spent = p.spent || err != nil || rep.Failure != nil || verbs[req.Verb].durable }()
 	show := &follower{file: p.output, out: out}
 	if err := p.ask.Encode(req); err != nil {
 		return reply{}, p.lost()
@@ -186,7 +219,6 @@ func (p *supervised) do(ctx context.Context, req request, out io.Writer, data io
 				}
 			case frameReply:
 				show.read()
-				rep := reply{}
 				if err := json.Unmarshal(f.data, &rep); err != nil {
 					return rep, fmt.Errorf("read the supervisor's reply: %w", err)
 				}
@@ -213,11 +245,24 @@ func (p *supervised) do(ctx context.Context, req request, out io.Writer, data io
 // end lets the supervisor go and waits until it is gone.
 func (p *supervised) end() {
 	_ = p.in.Close() // it goes by itself
-	late := time.AfterFunc(p.grace+15*time.Second, func() { _ = p.cmd.Process.Kill() })
-	defer late.Stop()
+	defer p.impatient()()
 	for range p.frames { // until its pipe ends
 	}
 	_ = p.cmd.Wait() // how it went shows in what it left
+	p.closeFiles()
+}
+
+// impatient kills the supervisor unless what it is waited for comes in time: then the returned function is called.
+func (p *supervised) impatient() (came func() bool) {
+	return time.AfterFunc(p.grace+15*time.Second, func() { _ = p.cmd.Process.Kill() }).Stop
+}
+
+func (p *supervised) closeFiles() {
+	for _, file := range []*os.File{p.in, p.stderr} {
+		if file != nil {
+			_ = file.Close() // closed already, at worst
+		}
+	}
 }
 
 // leave goes away from a supervisor that goes on.

@@ -1,0 +1,196 @@
+package terraform
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+// looking opens a workspace as a scan does, in namespaces.
+func (r *repo) looking(dir string, change ...func(*Spec)) *Session {
+	r.t.Helper()
+	r.home.confined = Confinement{Mode: modeNamespaces}
+	spec := r.spec(dir)
+	spec.Looks = true
+	for _, f := range change {
+		f(&spec)
+	}
+	return r.ready(spec)
+}
+
+// pass is one look, and the process id of the supervisor that it had.
+func (r *repo) pass(dir string, change ...func(*Spec)) int {
+	r.t.Helper()
+	s := r.looking(dir, change...)
+	r.plan(s, PlanOptions{})
+	if err := s.Close(); err != nil {
+		r.t.Error(err)
+	}
+	return s.super.cmd.Process.Pid
+}
+
+// A supervisor goes on from one look to the next with the same credentials, and to nothing else.
+func TestASupervisorGoesOnToTheNextLook(t *testing.T) {
+	t.Parallel()
+	r := newRepo(t, map[string]string{"a/main.tf": resourceA, "b/main.tf": resourceA, "broken/main.tf": `output "a" { value = file("none") }`})
+	env := func(value string) func(*Spec) {
+		return func(spec *Spec) { spec.PlanEnv = map[string]string{"TOKEN": value, "OTHER": "x"} }
+	}
+	first := r.pass("a", env("1"))
+	if next := r.pass("b", env("1")); next != first {
+		t.Errorf("the next look has supervisor %d, and %d waited", next, first)
+	}
+	others := map[int]string{first: "the first"}
+	other := func(what string, pid int) {
+		t.Helper()
+		if was := others[pid]; was != "" {
+			t.Errorf("%s has the supervisor of %s", what, was)
+		}
+		others[pid] = what
+	}
+	other("another credential", r.pass("b", env("2")))
+	other("another repository", r.pass("b", env("1"), func(spec *Spec) { spec.Repository = "second" }))
+	other("a run that may change something", r.pass("b", env("1"), func(spec *Spec) { spec.Looks = false }))
+	other("the next of those", r.pass("b", env("1"), func(spec *Spec) { spec.Looks = false }))
+
+	// What went otherwise than well ends with its supervisor.
+	s := r.looking("broken", env("1"))
+	if s.super.cmd.Process.Pid != first {
+		t.Error("the first no longer waits")
+	}
+	if _, err := s.Plan(t.Context(), io.Discard, PlanOptions{}); err == nil {
+		t.Error("a broken configuration has a plan")
+	}
+	s.Close()
+	other("what follows on a failure", r.pass("a", env("1")))
+
+	s = r.looking("a", env("1"))
+	given := s.super.cmd.Process.Pid
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := s.Plan(ctx, io.Discard, PlanOptions{}); err == nil {
+		t.Error("a plan nobody waited for")
+	}
+	s.Close()
+	if next := r.pass("a", env("1")); next != given {
+		t.Error("what was never asked of a supervisor counts against it")
+	}
+
+	// Two side by side have two.
+	s = r.looking("a", env("1"))
+	if r.pass("b", env("1")) == s.super.cmd.Process.Pid {
+		t.Error("two at a time have one supervisor")
+	}
+	s.Close()
+}
+
+// hostile is a Terraform that leaves what it can before it is itself.
+func hostile(t *testing.T, tool Tool, script string) Tool {
+	t.Helper()
+	name := filepath.Join(t.TempDir(), "terraform")
+	if err := writeExecutable(name, []byte("#!/bin/sh\n"+script+"\nexec "+tool.Path+" \"$@\"\n"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	tool.Path, tool.Digest = name, "hostile"
+	return tool
+}
+
+// A run whose supervisor had another one before it finds nothing of that one, whatever it left.
+func TestNothingOfALookIsThereForTheNext(t *testing.T) {
+	t.Parallel()
+	out := t.TempDir()
+	mark := "look-" + filepath.Base(filepath.Dir(out))
+	r := newRepo(t, map[string]string{"a/main.tf": resourceA, "b/main.tf": resourceA})
+	script := `
+[ "$1" = plan ] || exec ` + realTool(t).Path + ` "$@"
+data=` + r.home.dataDir + `; out=` + out + `
+if [ "$MOORING_TEST_TURN" = first ] || [ ! -e $out/first ]; then
+	touch $out/first
+	(ORPHAN=` + mark + ` setsid sleep 60 >/dev/null 2>&1 &) ; (ORPHAN=` + mark + ` setsid setsid sleep 61 >/dev/null 2>&1 </dev/null &)
+	for dir in /tmp /var/tmp /dev/shm $data/run/*/private ../../../*; do echo left >$dir/left && echo $dir >>$out/places; done 2>/dev/null
+	ipcmk -M 4096 >/dev/null && ipcmk -Q >/dev/null && ipcmk -S 1 >/dev/null && ipcs >$out/ipcs
+	perl -e 'my ($t, $d) = ("user", "left"); exit(syscall(248, $t, $d, $d, 1, -4) > 0 ? 0 : 1)' && echo user >>$out/keys
+	perl -e 'my ($t, $d) = ("user", "left"); exit(syscall(248, $t, $d, $d, 1, -3) > 0 ? 0 : 1)' && echo session >>$out/keys
+	hostname >$out/host; readlink /proc/self/ns/pid >$out/pids
+else
+	found() { echo "$*" >>$out/found; }
+	for f in /proc/[0-9]*/environ; do grep -qa "ORPHAN=` + mark + `" $f 2>/dev/null && found process $f; done
+	for f in /tmp/left /var/tmp/left /dev/shm/left $data/run/*/private/left ../../../*/left $data/views/*/*/left; do [ -e $f ] && found file $f; done
+	ipcs | grep 0x && found ipc
+	perl -e 'my ($t, $d) = ("user", "left"); exit(syscall(250, 10, -4, $t, $d, 0) > 0 ? 0 : 1)' && found key of the user
+	perl -e 'my ($t, $d) = ("user", "left"); exit(syscall(250, 10, -3, $t, $d, 0) > 0 ? 0 : 1)' && found key of the session
+	for f in /proc/1/root /proc/1/cwd /proc/1/task/*/root /proc/1/task/*/cwd; do ls $f/ 2>/dev/null | grep -q . && found supervisor $f; done
+	nsenter -t 1 -m true 2>/dev/null && found mounts of the supervisor
+	[ "$(hostname)" = "$(cat $out/host)" ] && found host name
+	[ "$(readlink /proc/self/ns/pid)" = "$(cat $out/pids)" ] || found another process namespace: nothing was tested
+	touch $out/second
+fi 2>>$out/stderr
+`
+	tool := hostile(t, realTool(t), script)
+	use := func(spec *Spec) { spec.Tool = tool }
+	first, second := r.pass("a", use), r.pass("b", use)
+	if first != second {
+		t.Fatal("two supervisors: nothing was tested")
+	}
+	for _, name := range []string{"second", "places", "ipcs", "keys"} {
+		if _, err := os.Stat(filepath.Join(out, name)); err != nil {
+			t.Errorf("the first run could leave less than it should try to: %v", err)
+		}
+	}
+	if found, err := os.ReadFile(filepath.Join(out, "found")); err == nil {
+		t.Errorf("the second run found of the first:\n%s", found)
+	}
+	if left := withMark(mark); len(left) > 0 {
+		t.Errorf("alive: %v", left)
+	}
+	if !strings.Contains(read(t, filepath.Join(out, "ipcs")), "0x") {
+		t.Error("no System V object was left")
+	}
+}
+
+// A supervisor that falls while it waits is not missed.
+func TestASupervisorThatWaitsMayFall(t *testing.T) {
+	t.Parallel()
+	r := newRepo(t, map[string]string{"a/main.tf": resourceA})
+	r.pass("a")
+	r.home.idleMu.Lock()
+	waits := r.home.idle[0]
+	waits.over.Stop()
+	r.home.idleMu.Unlock()
+	fallen := waits.cmd.Process.Pid
+	if err := waits.cmd.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	if r.pass("a") == fallen {
+		t.Error("it did not fall")
+	}
+}
+
+// One for which there is no other run goes.
+func TestASupervisorDoesNotWaitLong(t *testing.T) {
+	t.Parallel()
+	r := newRepo(t, map[string]string{"a/main.tf": resourceA})
+	pid := r.pass("a")
+	exe := fmt.Sprintf("/proc/%d/exe", pid)
+	if _, err := os.Readlink(exe); err != nil {
+		t.Fatal("it did not wait")
+	}
+	for deadline := time.Now().Add(4 * idleFor); ; time.Sleep(10 * time.Millisecond) { // another process's end
+		if _, err := os.Readlink(exe); err != nil {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("supervisor %d still waits", pid)
+		}
+	}
+	r.home.idleMu.Lock()
+	defer r.home.idleMu.Unlock()
+	if len(r.home.idle) > 0 {
+		t.Errorf("%d wait", len(r.home.idle))
+	}
+}
