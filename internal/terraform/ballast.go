@@ -18,24 +18,27 @@ func (s *supervisor) holdBallast() {
 	if info, err := os.Stat(s.set.StateFile); err == nil {
 		size += 4 * info.Size()
 	}
-	file, err := s.dir.OpenFile(ballastName, os.O_RDWR|os.O_CREATE, 0o600)
-	if err != nil {
-		return
-	}
-	defer file.Close()
-	if reserve(file, size) == nil {
-		return
-	}
-	// A file system that cannot reserve: written bytes are as good.
-	zeros := make([]byte, 64<<10)
-	for written := int64(0); written < size; written += int64(len(zeros)) {
-		if _, err := file.Write(zeros); err != nil {
-			return
+	_ = outside(func() error {
+		file, err := s.dir.OpenFile(ballastName, os.O_RDWR|os.O_CREATE, 0o600)
+		if err != nil {
+			return err
 		}
-	}
+		defer file.Close()
+		if reserve(file, size) == nil {
+			return nil
+		}
+		// A file system that cannot reserve: written bytes are as good.
+		zeros := make([]byte, 64<<10)
+		for written := int64(0); written < size; written += int64(len(zeros)) {
+			if _, err := file.Write(zeros); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
 }
 
-func (s *supervisor) dropBallast() { _ = s.dir.Remove(ballastName) }
+func (s *supervisor) dropBallast() { _ = outside(func() error { return s.dir.Remove(ballastName) }) }
 
 // insist writes what must not be lost, again and again while the disk is full: until there is room for it, or somebody cancels. The state
 // of an apply is in nobody's memory but this process's then.

@@ -28,6 +28,9 @@ func (s *Session) ask(ctx context.Context, out, data io.Writer, req request) (re
 	if s.closed {
 		return reply{}, fmt.Errorf("%s %s: session is closed", tool, req.Verb)
 	}
+	if s.spec.Looks && verbs[req.Verb].durable && req.Verb != "force-unlock" {
+		return reply{}, fmt.Errorf("%s %s: this session was opened to look", tool, req.Verb)
+	}
 	if err := ctx.Err(); err != nil {
 		return reply{}, &CommandError{Tool: tool, Command: req.Verb, Summary: "not started: " + err.Error(), Err: err}
 	}

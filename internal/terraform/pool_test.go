@@ -58,8 +58,15 @@ func TestASupervisorGoesOnToTheNextLook(t *testing.T) {
 	other("a run that may change something", r.pass("b", env("1"), func(spec *Spec) { spec.Looks = false }))
 	other("the next of those", r.pass("b", env("1"), func(spec *Spec) { spec.Looks = false }))
 
+	// A look changes nothing.
+	s := r.looking("a", env("3"))
+	if err := only(s.Apply(t.Context(), io.Discard, r.plan(s, PlanOptions{}), ApplyOptions{})); err == nil || !strings.Contains(err.Error(), "opened to look") {
+		t.Errorf("an apply in a look: %v", err)
+	}
+	s.Close()
+
 	// What went otherwise than well ends with its supervisor.
-	s := r.looking("broken", env("1"))
+	s = r.looking("broken", env("1"))
 	if s.super.cmd.Process.Pid != first {
 		t.Error("the first no longer waits")
 	}

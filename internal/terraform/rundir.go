@@ -159,7 +159,19 @@ func (s *supervisor) sealFile(name string, data *bytes.Reader) error {
 	return s.writeFile(name, func(file *os.File) error { return sealInto(file, data, s.set.Recipient) })
 }
 
+// outside has f run by a thread that is not confined: rules of Landlock shut the run's own off from the run directory, whose descriptor it has.
+func outside[T any](f func() T) T {
+	done := make(chan T)
+	go func() { done <- f() }()
+	return <-done
+}
+
+// writeFile replaces a file of the run directory, flushed.
 func (s *supervisor) writeFile(name string, write func(*os.File) error) error {
+	return outside(func() error { return s.replaceFile(name, write) })
+}
+
+func (s *supervisor) replaceFile(name string, write func(*os.File) error) error {
 	beside := name + ".new"
 	file, err := s.dir.OpenFile(beside, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
 	if err != nil {
@@ -194,15 +206,17 @@ func (s *supervisor) record(e event, flush bool) {
 	if err != nil {
 		return
 	}
-	file, err := s.dir.OpenFile(eventsName, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
-	if err != nil {
-		return
-	}
-	_, _ = file.Write(append(data, '\n'))
-	if flush {
-		_ = file.Sync()
-	}
-	_ = file.Close()
+	_ = outside(func() error {
+		file, err := s.dir.OpenFile(eventsName, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
+		if err != nil {
+			return err
+		}
+		_, err = file.Write(append(data, '\n'))
+		if flush {
+			err = errors.Join(err, file.Sync())
+		}
+		return errors.Join(err, file.Close())
+	})
 }
 
 // openControl opens the named pipe for both ends, so that it never ends.

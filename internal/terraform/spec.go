@@ -58,7 +58,7 @@ type Spec struct {
 	ApplyEnv   map[string]string // of apply, state push and force-unlock alone
 	Tool       Tool
 
-	Looks      bool // it only plans: its supervisor may go on to the next such run, see pool.go
+	Looks      bool // it only plans, and cannot apply: its supervisor may go on to the next such run, see pool.go
 	Processors int  // that commands may use at once, where Env does not say it; 0 is all
 
 	Run        string   // the caller's name for this run, for a person who finds what is left of it

@@ -5,6 +5,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -48,4 +49,36 @@ func TestMooringIsItsOwnSupervisorWhereTheSmallOneCannotStart(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A supervisor writes down what it does and keeps plans in every confinement, although its commands see nothing of the run directory.
+func TestARunIsWrittenDown(t *testing.T) {
+	inModes(t, func(t *testing.T, mode string) {
+		r := newRepo(t, map[string]string{"a/main.tf": resourceA})
+		r.home.confined = Confinement{Mode: mode}
+		s := r.ready(r.spec("a"))
+		plan := r.plan(s, PlanOptions{})
+		if _, err := plan.Keep(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if err := only(s.Apply(t.Context(), io.Discard, plan, ApplyOptions{})); err != nil {
+			t.Fatal(err)
+		}
+		var ended result
+		if err := readJSON(filepath.Join(s.RunDir(), resultName), &ended); err != nil || ended.Command != "apply" || ended.Digest != plan.Digest || ended.Reply.Failure != nil {
+			t.Errorf("result: %+v, %v", ended, err)
+		}
+		events := read(t, filepath.Join(s.RunDir(), eventsName))
+		for _, command := range []string{"init", "plan", "show", "apply"} {
+			if strings.Count(events, `"command":"`+command+`"`) != 2 {
+				t.Errorf("no beginning and end of %s:\n%s", command, events)
+			}
+		}
+		if _, err := os.Stat(filepath.Join(s.RunDir(), ballastName)); !errors.Is(err, os.ErrNotExist) {
+			t.Errorf("ballast after the apply: %v", err)
+		}
+		if notes := s.Notes(); len(notes) > 0 {
+			t.Errorf("notes: %v", notes)
+		}
+	})
 }
