@@ -120,3 +120,22 @@ func TestTimeouts(t *testing.T) {
 		t.Errorf("the state after it: %+v %v", info, err)
 	}
 }
+
+// What a command leaves behind is ended with it, in every confinement, and said.
+func TestWhatACommandLeavesBehindEndsWithIt(t *testing.T) {
+	inModes(t, func(t *testing.T, mode string) {
+		mark := "behind-" + mode + "-" + filepath.Base(filepath.Dir(t.TempDir()))
+		r := newRepo(t, map[string]string{"app/main.tf": runs("ORPHAN=" + mark + " setsid sleep 27 >/dev/null 2>&1 </dev/null &")})
+		r.home.confined = Confinement{Mode: mode}
+		s := r.ready(r.spec("app"))
+		if err := only(s.Apply(t.Context(), io.Discard, r.plan(s, PlanOptions{}), ApplyOptions{})); err != nil {
+			t.Fatal(err)
+		}
+		if left := withMark(mark); len(left) > 0 {
+			t.Errorf("alive: %v", left)
+		}
+		if notes := strings.Join(s.Notes(), "\n"); !strings.Contains(notes, "left 1 process behind") {
+			t.Errorf("notes: %q", notes)
+		}
+	})
+}
