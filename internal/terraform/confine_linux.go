@@ -43,13 +43,11 @@ func attributes(mode string) *syscall.SysProcAttr {
 	return a
 }
 
-// settle makes ready a process that will confine its threads: in namespaces it sees its own processes in /proc, and nobody outside sees that.
+// settle makes ready a process that will confine its threads: in namespaces it sees its own processes in /proc. Its mounts follow those
+// outside, which nobody there sees: a file system that is unmounted there is not kept busy here.
 func settle(mode string) error {
 	if mode != modeNamespaces {
 		return nil
-	}
-	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
-		return fmt.Errorf("make mounts private: %w", err)
 	}
 	if err := unix.Mount("proc", "/proc", "proc", unix.MS_NOSUID|unix.MS_NODEV|unix.MS_NOEXEC, ""); err != nil {
 		return fmt.Errorf("mount /proc: %w", err)
@@ -99,16 +97,6 @@ func confine(c *confinement, children *os.File) error {
 	return nil
 }
 
-// forgetKeys drops the keys that a run may have left in the kernel for its user, which is one of this process's namespace alone.
-func forgetKeys() error {
-	for _, ring := range []int{unix.KEY_SPEC_USER_KEYRING, unix.KEY_SPEC_USER_SESSION_KEYRING} {
-		if _, err := unix.KeyctlInt(unix.KEYCTL_CLEAR, ring, 0, 0, 0); err != nil && !noKeys(err) {
-			return fmt.Errorf("forget keys: %w", err)
-		}
-	}
-	return nil
-}
-
 // noKeys tells that the kernel has none, or lets nobody in here use them.
 func noKeys(err error) bool { return errors.Is(err, unix.ENOSYS) || errors.Is(err, unix.EPERM) }
 
@@ -117,6 +105,9 @@ func noKeys(err error) bool { return errors.Is(err, unix.ENOSYS) || errors.Is(er
 func dropPrivileges() error {
 	if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
 		return err
+	}
+	if err := refuseKeys(); err != nil {
+		return fmt.Errorf("keep out of the kernel's keys: %w", err)
 	}
 	for cap := uintptr(0); cap <= 63; cap++ {
 		err := unix.Prctl(unix.PR_CAPBSET_DROP, cap, 0, 0, 0)
@@ -143,6 +134,10 @@ func dropPrivileges() error {
 func enterRoot(c *confinement) error {
 	if err := unix.Unshare(unix.CLONE_NEWNS | unix.CLONE_NEWUTS | unix.CLONE_NEWIPC); err != nil {
 		return err
+	}
+	// Nothing that happens here may be seen outside.
+	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
+		return fmt.Errorf("make mounts private: %w", err)
 	}
 	if err := unix.Sethostname([]byte(c.Host)); err != nil {
 		return fmt.Errorf("set the host name: %w", err)
@@ -251,7 +246,12 @@ func makeSystem(root string) error {
 			return err
 		}
 	}
-	if err := unix.Mount("proc", at("/proc"), "proc", unix.MS_NOSUID|unix.MS_NODEV|unix.MS_NOEXEC, ""); err != nil {
+	// Without the supervisor, whose mounts are the machine's. Before Linux 5.8 that cannot be said of one mount alone.
+	err := unix.Mount("proc", at("/proc"), "proc", unix.MS_NOSUID|unix.MS_NODEV|unix.MS_NOEXEC, "hidepid=ptraceable")
+	if errors.Is(err, unix.EINVAL) {
+		err = unix.Mount("proc", at("/proc"), "proc", unix.MS_NOSUID|unix.MS_NODEV|unix.MS_NOEXEC, "")
+	}
+	if err != nil {
 		return fmt.Errorf("mount /proc: %w", err)
 	}
 	// Where Mooring is root it owns these, whatever capabilities are dropped: core_pattern alone runs a program of one's choice outside.

@@ -85,6 +85,10 @@ func TestNoEscapeFromAScript(t *testing.T) {
 		script := `
 out=` + out + `; data=` + data + `; tree=` + r.tree + `; pid=` + fmt.Sprint(bystander(t)) + `
 probe() { if (eval "$2") >/dev/null 2>&1; then echo "ESCAPED: $1" >>$out; fi; }
+probe "keys" 'perl -e "my (\$t, \$d) = (q(user), q(left)); exit(syscall(248, \$t, \$d, \$d, 1, -4) > 0 ? 0 : 1)"'
+probe "find a key" 'perl -e "exit(syscall(250, 0, -4, 1) > 0 ? 0 : 1)"'
+probe "persistent keys" 'perl -e "exit(syscall(250, 22, -1, -2) > 0 ? 0 : 1)"'
+probe "mounts of the machine" 'grep -q . /proc/1/mountinfo || grep -q . /proc/1/mounts'
 probe "environment of another process" 'cat /proc/[0-9]*/environ | grep -qa canary-of-the-runner'
 probe "memory of the supervisor" 'dd if=/proc/1/mem of=/dev/null bs=4096 count=1 skip=1024'
 probe "descriptors of the supervisor" 'readlink /proc/1/fd/0 || cat /proc/1/fd/3 || ls /proc/1/fd/*/ | grep .'
@@ -143,7 +147,7 @@ echo reached >>$out
 		if mode == modeLandlock {
 			want = "children"
 		}
-		if fds := strings.Fields(read(t, out+".fds")); len(fds) > 1 || len(fds) == 1 && want == "" && false {
+		if fds := strings.Fields(read(t, out+".fds")); len(fds) > 1 || len(fds) == 1 && want == "" {
 			t.Errorf("inherited descriptors: %v", fds)
 		}
 		if now := findFiles(t, r.tree); len(now) != len(before) {

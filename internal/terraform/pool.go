@@ -11,8 +11,8 @@ import (
 // on a new thread with a confinement of its own, where
 //
 //   - nothing went otherwise than well, and nothing that changes something was asked of it,
-//   - every process of the run has ended, and no key of it is left in the kernel,
-//   - and both runs are of one repository and are given the same credentials: what one could leave for the next, it has itself.
+//   - every process of the run has ended by itself, and the supervisor's own limits are what they were,
+//   - and both runs are of one repository and have the same environment, in which credentials are.
 const (
 	idleFor = 3 * time.Second // how long one waits for the next run; between two units of a scan it is milliseconds
 	maxIdle = 8               // how many wait
@@ -50,7 +50,7 @@ func trustOf(spec Spec, mode string) string {
 	if !spec.Looks || mode != modeNamespaces {
 		return ""
 	}
-	return hashName("looks", fmt.Sprintf("%q", []any{spec.Repository, spec.Tool, spec.Env, spec.InitEnv, spec.PlanEnv})) // maps are printed sorted
+	return hashName("looks", fmt.Sprintf("%q", []any{spec.Repository, spec.Tool, spec.Env, spec.InitEnv, spec.PlanEnv, spec.ApplyEnv})) // maps are printed sorted
 }
 
 func (h *Home) takeIdle(trust string) *supervised {
@@ -72,7 +72,7 @@ func (h *Home) takeIdle(trust string) *supervised {
 
 // letGo ends a supervisor, or lets it wait for the next run.
 func (h *Home) letGo(p *supervised) {
-	if p.trust == "" || p.spent || !p.done() {
+	if p.trust == "" || p.spent || p.begun && !p.done() {
 		p.end()
 		return
 	}
@@ -105,5 +105,6 @@ func (p *supervised) done() bool {
 		return false
 	}
 	defer p.impatient()()
+	p.begun = false
 	return p.answer() == nil
 }

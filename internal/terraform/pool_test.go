@@ -111,26 +111,19 @@ func hostile(t *testing.T, tool Tool, script string) Tool {
 func TestNothingOfALookIsThereForTheNext(t *testing.T) {
 	t.Parallel()
 	out := t.TempDir()
-	mark := "look-" + filepath.Base(filepath.Dir(out))
 	r := newRepo(t, map[string]string{"a/main.tf": resourceA, "b/main.tf": resourceA})
 	script := `
 [ "$1" = plan ] || exec ` + realTool(t).Path + ` "$@"
 data=` + r.home.dataDir + `; out=` + out + `
 if [ "$MOORING_TEST_TURN" = first ] || [ ! -e $out/first ]; then
 	touch $out/first
-	(ORPHAN=` + mark + ` setsid sleep 60 >/dev/null 2>&1 &) ; (ORPHAN=` + mark + ` setsid setsid sleep 61 >/dev/null 2>&1 </dev/null &)
 	for dir in /tmp /var/tmp /dev/shm $data/run/*/private ../../../*; do echo left >$dir/left && echo $dir >>$out/places; done 2>/dev/null
 	ipcmk -M 4096 >/dev/null && ipcmk -Q >/dev/null && ipcmk -S 1 >/dev/null && ipcs >$out/ipcs
-	perl -e 'my ($t, $d) = ("user", "left"); exit(syscall(248, $t, $d, $d, 1, -4) > 0 ? 0 : 1)' && echo user >>$out/keys
-	perl -e 'my ($t, $d) = ("user", "left"); exit(syscall(248, $t, $d, $d, 1, -3) > 0 ? 0 : 1)' && echo session >>$out/keys
 	hostname >$out/host; readlink /proc/self/ns/pid >$out/pids
 else
 	found() { echo "$*" >>$out/found; }
-	for f in /proc/[0-9]*/environ; do grep -qa "ORPHAN=` + mark + `" $f 2>/dev/null && found process $f; done
 	for f in /tmp/left /var/tmp/left /dev/shm/left $data/run/*/private/left ../../../*/left $data/views/*/*/left; do [ -e $f ] && found file $f; done
 	ipcs | grep 0x && found ipc
-	perl -e 'my ($t, $d) = ("user", "left"); exit(syscall(250, 10, -4, $t, $d, 0) > 0 ? 0 : 1)' && found key of the user
-	perl -e 'my ($t, $d) = ("user", "left"); exit(syscall(250, 10, -3, $t, $d, 0) > 0 ? 0 : 1)' && found key of the session
 	for f in /proc/1/root /proc/1/cwd /proc/1/task/*/root /proc/1/task/*/cwd; do ls $f/ 2>/dev/null | grep -q . && found supervisor $f; done
 	nsenter -t 1 -m true 2>/dev/null && found mounts of the supervisor
 	[ "$(hostname)" = "$(cat $out/host)" ] && found host name
@@ -144,16 +137,13 @@ fi 2>>$out/stderr
 	if first != second {
 		t.Fatal("two supervisors: nothing was tested")
 	}
-	for _, name := range []string{"second", "places", "ipcs", "keys"} {
+	for _, name := range []string{"second", "places", "ipcs"} {
 		if _, err := os.Stat(filepath.Join(out, name)); err != nil {
 			t.Errorf("the first run could leave less than it should try to: %v", err)
 		}
 	}
 	if found, err := os.ReadFile(filepath.Join(out, "found")); err == nil {
 		t.Errorf("the second run found of the first:\n%s", found)
-	}
-	if left := withMark(mark); len(left) > 0 {
-		t.Errorf("alive: %v", left)
 	}
 	if !strings.Contains(read(t, filepath.Join(out, "ipcs")), "0x") {
 		t.Error("no System V object was left")
@@ -199,5 +189,45 @@ func TestASupervisorDoesNotWaitLong(t *testing.T) {
 	defer r.home.idleMu.Unlock()
 	if len(r.home.idle) > 0 {
 		t.Errorf("%d wait", len(r.home.idle))
+	}
+}
+
+// One that a run has tampered with, or left something in, is given no other run.
+func TestASupervisorThatIsNotAsBeforeEnds(t *testing.T) {
+	t.Parallel()
+	for name, script := range map[string]string{
+		"a process left behind": "[ $1 = plan ] && (setsid sleep 60 >/dev/null 2>&1 </dev/null &)",
+		"its limits":            "prlimit --pid 1 --fsize=4194304 || exit 3",
+		"a signal":              "[ $1 = plan ] && kill -TERM 1",
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := newRepo(t, map[string]string{"a/main.tf": resourceA})
+			tool := hostile(t, realTool(t), script)
+			s := r.looking("a", func(spec *Spec) { spec.Tool = tool })
+			_, _ = s.Plan(t.Context(), io.Discard, PlanOptions{}) // it may have been stopped
+			if err := s.Close(); err != nil {
+				t.Error(err)
+			}
+			if n := len(r.home.idle); n > 0 {
+				t.Errorf("%d wait for the next run", n)
+			}
+		})
+	}
+}
+
+// A kill between the making of a nameless file and its end leaves it with its name: the next start clears it away.
+func TestAFileAmongRunsIsClearedAway(t *testing.T) {
+	t.Parallel()
+	r := newRepo(t, nil)
+	name := filepath.Join(r.home.runs, ".stderr-1")
+	if err := os.WriteFile(name, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.home.SweepRuns(nil); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(name); err == nil {
+		t.Error("it is still there")
 	}
 }

@@ -14,7 +14,7 @@ import (
 // all the same, because a run directory may outlive an upgrade.
 const runFormat = 1
 
-// setup is what a supervisor is told before its first command. It comes over a pipe and rests nowhere: it holds variables in clear.
+// setup is what a supervisor is told before its first command. It comes over a socket and rests nowhere: it holds variables in clear.
 type setup struct {
 	Format    int               `json:"format"`
 	Run       string            `json:"run"` // the run directory

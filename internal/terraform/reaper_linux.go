@@ -31,7 +31,7 @@ type reaper struct {
 }
 
 func newReaper(pids *os.File, namespace bool) *reaper {
-	r := &reaper{namespace: namespace}
+	r := &reaper{namespace: namespace, tool: -1} // nothing is told of what runs before the first command
 	children := make(chan os.Signal, 1)
 	signal.Notify(children, unix.SIGCHLD)
 	go func() {
@@ -66,6 +66,10 @@ func (r *reaper) begin() int {
 	defer r.mu.Unlock()
 	r.command++
 	r.tool, r.ended = 0, map[int]bool{}
+	if r.timer != nil { // of another command
+		r.timer.Stop()
+		r.timer = nil
+	}
 	return r.command
 }
 

@@ -20,7 +20,7 @@ import (
 
 // A run directory belongs to one unit's run and to its supervisor:
 //
-//	lock         held by the supervisor as long as it lives (flock: no clock, no process id that another process may get)
+//	lock         held by the supervisor as long as the run lives (flock: no clock, no process id that another process may get)
 //	children     where there is no process namespace: held until the last descendant is gone
 //	run.json     what runs here, written before the supervisor starts
 //	control      a named pipe; "cancel REASON" ends what runs
@@ -360,6 +360,12 @@ func (h *Home) SweepRuns(keep map[string]bool) error {
 	for _, entry := range entries {
 		dir := filepath.Join(h.runs, entry.Name())
 		if keep[dir] {
+			continue
+		}
+		if !entry.IsDir() { // a nameless file that a kill left with its name
+			if err := os.Remove(dir); err != nil {
+				return err
+			}
 			continue
 		}
 		if alive, err := h.alive(dir); err != nil || alive {

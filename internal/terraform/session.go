@@ -139,8 +139,8 @@ func (s *Session) launch() (err error) {
 	return err
 }
 
-// begin has the supervisor take over the lock and the output, and confine itself. One that waited for this run and was ended meanwhile is
-// no loss: another one is started.
+// begin has the supervisor take over the lock and the output, and confine itself. One that waited for this run and cannot have it is no
+// loss: another one is started.
 func (s *Session) begin(set setup) error {
 	name := s.spec.OutputFile
 	if name == "" {
@@ -158,7 +158,7 @@ func (s *Session) begin(set setup) error {
 		return err
 	}
 	err = s.super.begin(set, s.runLock, output)
-	if s.super.waited && errors.Is(err, ErrLost) {
+	if s.super.waited && err != nil { // nothing has begun
 		s.super.end()
 		if s.super, err = s.home.launchFor(s.spec, s.mode, s.run); err != nil {
 			return err

@@ -75,19 +75,26 @@ func (r *receiver) Read(data []byte) (n int, err error) {
 	}
 	beside := make([]byte, syscall.CmsgSpace(4*4))
 	var length int
-	var failed error
+	var failed, kept error
+	// Nobody starts anything with a file that has come and is not closed for it yet.
 	err = conn.Read(func(fd uintptr) bool {
+		syscall.ForkLock.RLock()
+		defer syscall.ForkLock.RUnlock()
 		for {
 			n, length, _, _, failed = syscall.Recvmsg(int(fd), data, beside, 0)
-			if !errors.Is(failed, syscall.EINTR) {
-				return !errors.Is(failed, syscall.EAGAIN)
+			switch {
+			case errors.Is(failed, syscall.EINTR):
+			case errors.Is(failed, syscall.EAGAIN):
+				return false
+			case failed != nil:
+				return true
+			default:
+				kept = r.keep(beside[:length])
+				return true
 			}
 		}
 	})
-	if err := errors.Join(err, os.NewSyscallError("recvmsg", failed)); err != nil {
-		return 0, err
-	}
-	if err := r.keep(beside[:length]); err != nil {
+	if err := errors.Join(err, os.NewSyscallError("recvmsg", failed), kept); err != nil {
 		return 0, err
 	}
 	if n == 0 && len(data) > 0 {

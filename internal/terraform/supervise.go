@@ -69,6 +69,7 @@ type supervising struct {
 	frames   *frameWriter
 	pids     *os.File // where the shim tells the tool's process id
 	reap     *reaper  // from the first run on
+	limits   string   // of the process, before the first run
 
 	mu      sync.Mutex // guards what follows
 	running context.CancelCauseFunc
@@ -96,6 +97,7 @@ var (
 )
 
 func supervise() error {
+	runtime.LockOSThread()  // the first thread is nobody's run: it does not end with a goroutine, and its root is the process's in /proc
 	debug.SetGCPercent(300) // it lives shortly and makes little garbage: below 16 MB none is collected
 	if err := harden(); err != nil {
 		return err
@@ -167,10 +169,12 @@ func (p *supervising) oversee(set setup) (again bool, err error) {
 		again, err = s.live()
 	}()
 	<-over
-	if again {
-		err = forgetKeys()
+	if !again || err != nil || set.Confine.Mode != modeNamespaces {
+		return false, err
 	}
-	return again, err
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.gone == nil && limits() == p.limits, nil
 }
 
 // live is the run, from its confinement to the last request.
@@ -246,6 +250,7 @@ func (s *supervisor) begin() error {
 		if err := settle(s.set.Confine.Mode); err != nil {
 			return fmt.Errorf("make the namespace: %w", err)
 		}
+		s.limits = limits()
 		s.reap = newReaper(s.pids, s.set.Confine.Mode == modeNamespaces)
 	}
 	if err := confine(&s.set.Confine, s.children); err != nil {

@@ -35,6 +35,7 @@ type supervised struct {
 
 	trust  string // whose next run it may be given; "" for nobody's
 	waited bool   // it had a run before this one
+	begun  bool   // it has a run
 	spent  bool   // something went otherwise than well: it is given no other run
 
 	output *os.File // read from where this run's part begins
@@ -156,8 +157,9 @@ func (p *supervised) begin(set setup, lock, output *os.File) error {
 	if err != nil {
 		return err
 	}
+	p.begun = true
 	if err := sendFiles(p.in, words, lock, output); err != nil {
-		return p.lost()
+		return fmt.Errorf("%w: %w", p.lost(), err)
 	}
 	return p.answer()
 }
@@ -183,6 +185,8 @@ func (p *supervised) answer() error {
 // lost says what the supervisor said before it was gone.
 func (p *supervised) lost() error {
 	p.spent = true
+	_ = p.in.Close() // one that could not be told something may still wait for it
+	defer p.impatient()()
 	_ = p.cmd.Wait() // it is gone; how is in the error's text
 	said := make([]byte, 2<<10)
 	size, _ := p.stderr.Seek(0, io.SeekEnd)
@@ -196,7 +200,9 @@ func (p *supervised) lost() error {
 // do has one command run. out gets what it prints as it is printed; data gets what Mooring asked for. When ctx ends the command is
 // interrupted, and do waits for its end.
 func (p *supervised) do(ctx context.Context, req request, out io.Writer, data io.Writer) (rep reply, err error) {
-	defer func() { p.spent = p.spent || err != nil || rep.Failure != nil || verbs[req.Verb].durable }()
+	defer func() {
+		p.spent = p.spent || err != nil || rep.Failure != nil || len(rep.Notes) > 0 || verbs[req.Verb].durable
+	}()
 	show := &follower{file: p.output, out: out}
 	if err := p.ask.Encode(req); err != nil {
 		return reply{}, p.lost()
