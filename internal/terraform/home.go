@@ -77,7 +77,8 @@ type Home struct {
 	supervisor     string // the small supervisor; "" where there is none
 
 	idleMu sync.Mutex
-	idle   []idle // guarded by idleMu; supervisors that wait for the next run
+	idle   []idle        // guarded by idleMu; supervisors that wait for the next run
+	wait   time.Duration // how long they do
 
 	mu       sync.Mutex
 	open     map[string]chan struct{} // guarded by mu; by directory name: closed when its session ends
@@ -114,7 +115,7 @@ func New(dataDir string, opts Options) (*Home, error) {
 		opts.PathEnv = "/usr/local/bin:/usr/bin:/bin"
 	}
 	h := &Home{
-		opts: opts, open: map[string]chan struct{}{}, clearing: map[string]bool{}, cliConfig: opts.CLIConfig,
+		opts: opts, open: map[string]chan struct{}{}, clearing: map[string]bool{}, wait: idleFor, cliConfig: opts.CLIConfig,
 		views: filepath.Join(dataDir, "views"), links: filepath.Join(dataDir, "views", ".links"), initDirs: filepath.Join(dataDir, "tfdata"), state: filepath.Join(dataDir, "state"),
 		providers: filepath.Join(dataDir, "providers"), lockFiles: filepath.Join(dataDir, "lockfiles"),
 		plans: filepath.Join(dataDir, "plans"), runs: filepath.Join(dataDir, "run"), shims: filepath.Join(dataDir, "tools", "shims"),

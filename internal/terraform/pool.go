@@ -82,7 +82,7 @@ func (h *Home) letGo(p *supervised) {
 		go p.end()
 		return
 	}
-	h.idle = append(h.idle, idle{p, time.AfterFunc(idleFor, func() { h.dismiss(p) })})
+	h.idle = append(h.idle, idle{p, time.AfterFunc(h.wait, func() { h.dismiss(p) })})
 }
 
 // dismiss ends a supervisor for which there was no other run, if it still waits.

@@ -15,6 +15,9 @@ import (
 func (r *repo) looking(dir string, change ...func(*Spec)) *Session {
 	r.t.Helper()
 	r.home.confined = Confinement{Mode: modeNamespaces}
+	if r.home.wait == idleFor {
+		r.home.wait = time.Minute // however slow the test is
+	}
 	spec := r.spec(dir)
 	spec.Looks = true
 	for _, f := range change {
@@ -172,12 +175,13 @@ func TestASupervisorThatWaitsMayFall(t *testing.T) {
 func TestASupervisorDoesNotWaitLong(t *testing.T) {
 	t.Parallel()
 	r := newRepo(t, map[string]string{"a/main.tf": resourceA})
+	r.home.wait = 500 * time.Millisecond
 	pid := r.pass("a")
 	exe := fmt.Sprintf("/proc/%d/exe", pid)
 	if _, err := os.Readlink(exe); err != nil {
 		t.Fatal("it did not wait")
 	}
-	for deadline := time.Now().Add(4 * idleFor); ; time.Sleep(10 * time.Millisecond) { // another process's end
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(10 * time.Millisecond) { // another process's end
 		if _, err := os.Readlink(exe); err != nil {
 			break
 		}
