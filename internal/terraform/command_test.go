@@ -465,3 +465,21 @@ d = "auto"`,
 		t.Fatalf("%s %v", outputs["all"].JSON, err)
 	}
 }
+
+// The share of the processors is what a command gets where the unit's own environment says nothing.
+func TestProcessors(t *testing.T) {
+	t.Parallel()
+	for name, of := range map[string]struct {
+		spec Spec
+		want string
+	}{
+		"all":        {Spec{}, ""},
+		"a share":    {Spec{Processors: 3}, "3"},
+		"unit's own": {Spec{Processors: 3, Env: map[string]string{"GOMAXPROCS": "5"}}, "5"},
+	} {
+		s := &Session{home: &Home{}, spec: of.spec}
+		if got := s.env()["GOMAXPROCS"]; got != of.want {
+			t.Errorf("%s: GOMAXPROCS=%q, want %q", name, got, of.want)
+		}
+	}
+}

@@ -78,10 +78,6 @@ func confine(c *confinement, children *os.File) error {
 	if c.Mode == modeNone {
 		return nil
 	}
-	// Keys in the kernel are inherited, too: those of the session that Mooring was started in are not for Terraform.
-	if _, err := unix.KeyctlInt(unix.KEYCTL_JOIN_SESSION_KEYRING, 0, 0, 0, 0); err != nil && !noKeys(err) {
-		return fmt.Errorf("have keys of its own: %w", err)
-	}
 	if err := dropPrivileges(); err != nil {
 		return fmt.Errorf("drop privileges: %w", err)
 	}
@@ -97,11 +93,8 @@ func confine(c *confinement, children *os.File) error {
 	return nil
 }
 
-// noKeys tells that the kernel has none, or lets nobody in here use them.
-func noKeys(err error) bool { return errors.Is(err, unix.ENOSYS) || errors.Is(err, unix.EPERM) }
-
-// dropPrivileges makes sure that nothing this thread starts ever has a capability, whatever its user is and whatever it executes. In a user
-// namespace they could undo the mounts.
+// dropPrivileges makes sure that nothing this thread starts ever has a capability, whatever its user is and whatever it executes, or a key of
+// the kernel. With a capability it could undo the mounts of its namespace.
 func dropPrivileges() error {
 	if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
 		return err

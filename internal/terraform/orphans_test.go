@@ -139,3 +139,37 @@ func TestWhatACommandLeavesBehindEndsWithIt(t *testing.T) {
 		}
 	})
 }
+
+// What the first command of a supervisor leaves behind, with its output open, does not hold it up: a plan that was approved is applied so.
+func TestWhatTheFirstCommandLeavesBehindEndsWithIt(t *testing.T) {
+	t.Parallel()
+	for i := range 6 { // what it was is a race
+		t.Run(strconv.Itoa(i), func(t *testing.T) {
+			t.Parallel()
+			// The provisioner's own shell ends, and so does Terraform: what is left has the pipe to terraform-exec.
+			r := newRepo(t, map[string]string{"app/main.tf": resourceA})
+			tool := hostile(t, realTool(t), `[ "$1" = apply ] || exec `+realTool(t).Path+` "$@"
+setsid sleep 100 &`)
+			spec := r.spec("app")
+			spec.Tool = tool
+			s := r.ready(spec)
+			plan := r.plan(s, PlanOptions{})
+			kept, err := plan.Keep(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			s.Close()
+			s = r.ready(spec)
+			if plan, err = s.LoadPlan(t.Context(), kept, plan.Digest); err != nil {
+				t.Fatal(err)
+			}
+			began := time.Now()
+			if err := only(s.Apply(t.Context(), io.Discard, plan, ApplyOptions{})); err != nil {
+				t.Fatal(err)
+			}
+			if took := time.Since(began); took > 50*time.Second {
+				t.Errorf("the apply ended after %s, with what it left", took)
+			}
+		})
+	}
+}

@@ -76,13 +76,19 @@ func (h *Home) letGo(p *supervised) {
 		p.end()
 		return
 	}
+	if !h.addIdle(p) {
+		p.end()
+	}
+}
+
+func (h *Home) addIdle(p *supervised) bool {
 	h.idleMu.Lock()
 	defer h.idleMu.Unlock()
 	if len(h.idle) >= maxIdle {
-		go p.end()
-		return
+		return false
 	}
 	h.idle = append(h.idle, idle{p, time.AfterFunc(h.wait, func() { h.dismiss(p) })})
+	return true
 }
 
 // dismiss ends a supervisor for which there was no other run, if it still waits.

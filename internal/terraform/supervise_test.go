@@ -77,6 +77,9 @@ func TestARunIsWrittenDown(t *testing.T) {
 		if _, err := os.Stat(filepath.Join(s.RunDir(), ballastName)); !errors.Is(err, os.ErrNotExist) {
 			t.Errorf("ballast after the apply: %v", err)
 		}
+		if output := read(t, filepath.Join(s.RunDir(), outputName)); strings.Contains(output, "terraform_version") {
+			t.Errorf("terraform-exec asked for the version in the middle of it:\n%s", output)
+		}
 		if notes := s.Notes(); len(notes) > 0 {
 			t.Errorf("notes: %v", notes)
 		}
