@@ -12,7 +12,9 @@ import (
 // hashed fast, since it guards none. When a branch moves, the pull requests into it are looked at again once somebody views
 // or merges them, as Gitea does by default with those that nobody has touched for a week: a story that merges one of many
 // would else have all the others checked each time. Several are checked at once: with one worker, as Gitea has on two
-// processors, a story waits until all of another's have been.
+// processors, a story waits until all of another's have been. They wait in a queue on disk, Gitea's default: that in
+// memory (baseChannel.PushItem of its modules/queue) marks what it holds after it is already in, so that one which is taken
+// out at that very moment stays marked, is never put in again, and never found to be mergeable.
 const configuration = `APP_NAME = Gitea of a test
 RUN_MODE = prod
 
@@ -78,6 +80,7 @@ ADAPTER = memory
 TYPE = channel
 
 [queue.pr_patch_checker]
+TYPE = level
 MAX_WORKERS = 4
 
 [indexer]
