@@ -25,7 +25,7 @@ var absentBackend string
 
 var terraformPart = part{
 	name: "terraform", version: terraformVersion + "-" + short(absentBackend, strings.Join(absentBackends, ",")),
-	about: "Terraform " + terraformVersion + ", because there is none on PATH, which takes about two minutes the first time",
+	about: "Terraform " + terraformVersion + ", which takes about two minutes the first time",
 	build: buildTerraform,
 }
 

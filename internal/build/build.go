@@ -18,21 +18,30 @@ const module = "github.com/mooring-iac/mooring"
 var Static = []string{"CGO_ENABLED=0"}
 
 // Mooring builds the program, from anywhere in its module. env is added to the environment, flags are those of `go build`.
-//
-// The supervisor is built first and handed over by an overlay, so that no copy of it lies in the tree and grows old there.
 func Mooring(ctx context.Context, env []string, output string, flags ...string) error {
 	dir, err := os.MkdirTemp("", "mooring-build-")
 	if err != nil {
 		return fmt.Errorf("build mooring: %w", err)
 	}
 	defer func() { _ = os.RemoveAll(dir) }() // what stays is the system's to clear
+	inside, err := Supervisor(ctx, dir)
+	if err != nil {
+		return err
+	}
+	_, err = run(ctx, env, slices.Concat([]string{"build"}, inside, []string{"-o", output}, flags, []string{module + "/cmd/mooring"})...)
+	return err
+}
+
+// Supervisor builds the program that supervises Terraform into a directory, and returns the flags with which `go build` and
+// `go test` put it inside. They hand it over by an overlay, so that no copy of it lies in the tree and grows old there.
+func Supervisor(ctx context.Context, dir string) (flags []string, err error) {
 	supervisor := filepath.Join(dir, "supervisor")
 	if _, err := run(ctx, Static, "build", "-trimpath", "-ldflags", "-s -w", "-o", supervisor, module+"/internal/terraform/supervisor"); err != nil {
-		return err
+		return nil, err
 	}
 	root, err := run(ctx, nil, "list", "-m", "-f", "{{.Dir}}", module)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	overlay := filepath.Join(dir, "overlay.json")
 	place := filepath.Join(root, "internal", "terraform", "supervisor", "program")
@@ -41,11 +50,9 @@ func Mooring(ctx context.Context, env []string, output string, flags ...string) 
 		err = os.WriteFile(overlay, text, 0o600)
 	}
 	if err != nil {
-		return fmt.Errorf("build mooring: %w", err)
+		return nil, fmt.Errorf("build the supervisor: %w", err)
 	}
-	args := append([]string{"build", "-tags", "embedded", "-overlay", overlay, "-o", output}, flags...)
-	_, err = run(ctx, env, append(args, module+"/cmd/mooring")...)
-	return err
+	return []string{"-tags", "embedded", "-overlay", overlay}, nil
 }
 
 func run(ctx context.Context, env []string, args ...string) (string, error) {

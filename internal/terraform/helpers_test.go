@@ -197,5 +197,6 @@ func only(_ Applied, err error) error { return err }
 
 func TestMain(m *testing.M) {
 	os.Setenv("GORACE", "atexit_sleep_ms=0") // of supervisors
+	program = nil                            // here they are this program, so that races of theirs are found too
 	os.Exit(m.Run())
 }
