@@ -112,15 +112,16 @@ LEVEL = warn
 
 func configFile(dir string) string { return filepath.Join(dir, "app.ini") }
 
-func (u user) configure(dir, program string, port *reservedPort) error {
-	content := fmt.Sprintf(configuration, port.number, program, dir, secret(), secret(), secret(), hooksDir(dir))
+func (u user) configure(dir, program, hook string, port *reservedPort) error {
+	internal := secret()
+	content := fmt.Sprintf(configuration, port.number, program, dir, secret(), internal, secret(), hooksDir(dir))
 	if strings.ContainsAny(dir+program, "\n`\"") {
 		return fmt.Errorf("configure: %q and %q are no paths for Gitea's configuration", dir, program)
 	}
 	if err := u.write(configFile(dir), content); err != nil {
 		return fmt.Errorf("configure: %w", err)
 	}
-	if err := u.writeHooks(dir); err != nil {
+	if err := u.writeHooks(dir, hook, internal, port); err != nil {
 		return fmt.Errorf("configure: %w", err)
 	}
 	return nil

@@ -22,6 +22,13 @@ func (r *Repo) PushChange(by *Account, branch, message string, change githttp.Ch
 	return id
 }
 
+// TryPush is [Repo.Push] that Gitea may refuse; the error has what it says.
+func (r *Repo) TryPush(by *Account, branch, message string, files map[string]string) error {
+	r.server.t.Helper()
+	r.fetch()
+	return r.try(by, "push", "--quiet", r.URL, r.local.CommitOn(branch, message, githttp.Change{Write: files})+":refs/heads/"+branch)
+}
+
 // ForcePush replaces a branch by a commit on top of parent, a branch or a commit, and returns the commit id.
 func (r *Repo) ForcePush(by *Account, branch, parent, message string, files map[string]string) string {
 	r.server.t.Helper()
@@ -74,8 +81,13 @@ func (r *Repo) fetch() {
 
 func (r *Repo) git(by *Account, args ...string) {
 	r.server.t.Helper()
-	git := githttp.Git{Dir: r.local.Dir, Env: by.gitEnv()}
-	if _, err := git.Run(r.server.t.Context(), args...); err != nil {
+	if err := r.try(by, args...); err != nil {
 		r.server.t.Fatalf("as %s: %v", by.Login, err)
 	}
+}
+
+func (r *Repo) try(by *Account, args ...string) error {
+	git := githttp.Git{Dir: r.local.Dir, Env: by.gitEnv()}
+	_, err := git.Run(r.server.t.Context(), args...)
+	return err
 }

@@ -96,7 +96,11 @@ func (r *Running) start(ctx context.Context, part string) error {
 	if err != nil {
 		return err
 	}
-	if err := who.configure(r.Dir, program, r.port); err != nil {
+	hook, err := parts.GiteaHook(ctx, io.Discard)
+	if err != nil {
+		return err
+	}
+	if err := who.configure(r.Dir, program, hook, r.port); err != nil {
 		return err
 	}
 	log, err := os.OpenFile(r.logFile(), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o644)

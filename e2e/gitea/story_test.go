@@ -3,6 +3,7 @@ package gitea_test
 import (
 	"net/http"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/mooring-iac/mooring/e2e/gitea"
@@ -88,6 +89,24 @@ func TestMethodsOfMerging(t *testing.T) {
 		if got := repo.Show(gitea.Branch, method+"/two"); got != "2" {
 			t.Errorf("%s: main has %q", method, got)
 		}
+	}
+}
+
+// What Gitea asks its server about a push is asked by a program of ours: see hooks.
+func TestGiteaRefusesAPushThatItsRulesForbid(t *testing.T) {
+	_, ada, bob, repo := infra(t)
+	repo.Push(ada, "topic", "Topic", map[string]string{"a": "1"})
+	repo.Protect(gitea.Branch, gitea.Protection{Approvals: 1})
+	before := repo.Head(gitea.Branch)
+	err := repo.TryPush(bob, gitea.Branch, "Past the review", map[string]string{"a": "2"})
+	if err == nil || !strings.Contains(err.Error(), "Not allowed to push to protected branch main") {
+		t.Errorf("a push to a protected branch: %v, want Gitea's refusal", err)
+	}
+	if got := repo.Head(gitea.Branch); got != before {
+		t.Errorf("main is %s, want %s as before", got, before)
+	}
+	if err := repo.TryPush(bob, "topic", "More", map[string]string{"a": "2"}); err != nil {
+		t.Errorf("a push to another branch: %v", err)
 	}
 }
 
