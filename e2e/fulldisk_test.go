@@ -27,10 +27,7 @@ func TestFullDiskLosesNothing(t *testing.T) {
 		t.Skipf("SKIPPED: no tmpfs can be mounted in a namespace: %v", err)
 	}
 	dir := t.TempDir()
-	mooring := filepath.Join(dir, "mooring")
-	if out, err := exec.Command("go", "build", "-o", mooring, "../cmd/mooring").CombinedOutput(); err != nil {
-		t.Fatalf("build: %v\n%s", err, out)
-	}
+	mooring := mooringIn(t, dir)
 	files := map[string]string{}
 	for i := range 8 {
 		files[fmt.Sprintf("ws/w%d/main.tf", i)] = "resource \"terraform_data\" \"a\" {\n  input = \"here\"\n}\n"

@@ -19,10 +19,7 @@ func TestFirstProcessOfAContainer(t *testing.T) {
 		t.Skip("SKIPPED: only root can enter the container of this test")
 	}
 	dir := t.TempDir()
-	mooring := filepath.Join(dir, "mooring")
-	if out, err := exec.Command("go", "build", "-o", mooring, "../cmd/mooring").CombinedOutput(); err != nil {
-		t.Fatalf("build: %v\n%s", err, out)
-	}
+	mooring := mooringIn(t, dir)
 	config := filepath.Join(dir, "server.hcl")
 	text := fmt.Sprintf("data_dir = %q\nrepository \"infra\" {\n  url = %q\n}\n", filepath.Join(dir, "data"), filepath.Join(dir, "nothing"))
 	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {

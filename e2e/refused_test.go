@@ -17,10 +17,7 @@ import (
 func TestMachinesThatAreRefused(t *testing.T) {
 	terraform := parts.TerraformForTest(t)
 	dir := t.TempDir()
-	mooring := filepath.Join(dir, "mooring")
-	if out, err := exec.Command("go", "build", "-o", mooring, "../cmd/mooring").CombinedOutput(); err != nil {
-		t.Fatalf("build: %v\n%s", err, out)
-	}
+	mooring := mooringIn(t, dir)
 	repo := githttp.NewRepo(t, filepath.Join(dir, "infra.git"), map[string]string{"a/main.tf": "resource \"terraform_data\" \"a\" {}\n"})
 	denyns := confine.Build(t)
 	for _, tt := range []struct {

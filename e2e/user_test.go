@@ -24,10 +24,7 @@ func TestOrdinaryUser(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { os.RemoveAll(dir) })
-	mooring := filepath.Join(dir, "mooring")
-	if out, err := exec.Command("go", "build", "-o", mooring, "../cmd/mooring").CombinedOutput(); err != nil {
-		t.Fatalf("build: %v\n%s", err, out)
-	}
+	mooring := mooringIn(t, dir)
 	repo := githttp.NewRepo(t, filepath.Join(dir, "infra.git"), map[string]string{"a/main.tf": `
 resource "terraform_data" "a" {
   provisioner "local-exec" {
