@@ -217,14 +217,19 @@ func TestAPlanThatRefersToWhatItsMakingLeftIsMadeAgain(t *testing.T) {
 	f.settled(pull.State().Head)
 }
 
-// leavingFiles is a Terraform whose plans leave a file in the root module, as an archive is.
+// leavingFiles is a Terraform whose plans leave a file in the root module, as an archive is. The real one is beside it, since the
+// machine's may lie where no run sees it.
 func leavingFiles(t *testing.T) string {
 	t.Helper()
-	real, err := exec.LookPath("terraform")
+	installed, err := exec.LookPath("terraform")
 	if err != nil {
 		t.Fatal(err)
 	}
-	path := filepath.Join(t.TempDir(), "terraform")
+	dir := t.TempDir()
+	path, real := filepath.Join(dir, "terraform"), filepath.Join(dir, "real")
+	if out, err := exec.Command("cp", installed, real).CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
 	script := fmt.Sprintf("#!/bin/sh\n[ \"$1\" = plan ] && echo made > archive.zip\nexec '%s' \"$@\"\n", real)
 	if err := os.WriteFile(path, []byte(script), 0o755); err != nil {
 		t.Fatal(err)

@@ -41,6 +41,28 @@ func realTool(t testing.TB) Tool {
 	return tool
 }
 
+// before is a tool that runs a script and then is the real one, $real, which lies beside it: the machine's may lie where no run
+// sees it.
+func before(t testing.TB, tool Tool, digest, script string) Tool {
+	t.Helper()
+	dir := t.TempDir()
+	name, real := filepath.Join(dir, "terraform"), filepath.Join(dir, "real")
+	if err := os.Link(tool.Path, real); err != nil { // another disk, or another's file
+		content, err := os.ReadFile(tool.Path)
+		if err == nil {
+			err = writeExecutable(real, content, 0o755)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := writeExecutable(name, []byte("#!/bin/sh\nreal="+real+"\n"+script+"\nexec $real \"$@\"\n"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	tool.Path, tool.Digest = name, digest
+	return tool
+}
+
 // repo is a checkout, a data directory and what is written to both.
 type repo struct {
 	t    testing.TB

@@ -148,7 +148,7 @@ func TestWhatTheFirstCommandLeavesBehindEndsWithIt(t *testing.T) {
 			t.Parallel()
 			// The provisioner's own shell ends, and so does Terraform: what is left has the pipe to terraform-exec.
 			r := newRepo(t, map[string]string{"app/main.tf": resourceA})
-			tool := hostile(t, realTool(t), `[ "$1" = apply ] || exec `+realTool(t).Path+` "$@"
+			tool := before(t, realTool(t), "hostile", `[ "$1" = apply ] || exec $real "$@"
 setsid sleep 100 &`)
 			spec := r.spec("app")
 			spec.Tool = tool

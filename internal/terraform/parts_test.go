@@ -91,12 +91,7 @@ func TestNoForbiddenFlags(t *testing.T) {
 	log := filepath.Join(t.TempDir(), "log")
 	r := newRepo(t, map[string]string{"app/main.tf": resourceA, "app/.terraform.lock.hcl": "# none\n", "app/b.hcl": "", "app/x.tfvars": ""})
 	spec := r.spec("app")
-	spying := filepath.Join(t.TempDir(), "terraform")
-	real := spec.Tool.Path
-	if err := writeExecutable(spying, []byte("#!/bin/sh\necho \"$@\" >>"+log+"\nexec "+real+" \"$@\"\n"), 0o755); err != nil {
-		t.Fatal(err)
-	}
-	spec.Tool.Path, spec.Tool.Digest = spying, "spying"
+	spec.Tool = before(t, spec.Tool, "spying", `echo "$@" >>`+log)
 	spec.VarFiles, spec.BackendFiles, spec.Workspace = []string{"app/x.tfvars"}, nil, "blue"
 	r.converge(spec)
 	r.converge(spec)

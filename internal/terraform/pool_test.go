@@ -100,24 +100,13 @@ func TestASupervisorGoesOnToTheNextLook(t *testing.T) {
 	s.Close()
 }
 
-// hostile is a Terraform that leaves what it can before it is itself.
-func hostile(t *testing.T, tool Tool, script string) Tool {
-	t.Helper()
-	name := filepath.Join(t.TempDir(), "terraform")
-	if err := writeExecutable(name, []byte("#!/bin/sh\n"+script+"\nexec "+tool.Path+" \"$@\"\n"), 0o755); err != nil {
-		t.Fatal(err)
-	}
-	tool.Path, tool.Digest = name, "hostile"
-	return tool
-}
-
 // A run whose supervisor had another one before it finds nothing of that one, whatever it left.
 func TestNothingOfALookIsThereForTheNext(t *testing.T) {
 	t.Parallel()
 	out := t.TempDir()
 	r := newRepo(t, map[string]string{"a/main.tf": resourceA, "b/main.tf": resourceA})
 	script := `
-[ "$1" = plan ] || exec ` + realTool(t).Path + ` "$@"
+[ "$1" = plan ] || exec $real "$@"
 data=` + r.home.dataDir + `; out=` + out + `
 if [ ! -e $out/first ]; then
 	touch $out/first
@@ -135,7 +124,7 @@ else
 	touch $out/second
 fi 2>>$out/stderr
 `
-	tool := hostile(t, realTool(t), script)
+	tool := before(t, realTool(t), "hostile", script)
 	use := func(spec *Spec) { spec.Tool = tool }
 	first, second := r.pass("a", use), r.pass("b", use)
 	if first != second {
@@ -176,7 +165,7 @@ func TestASupervisorThatWaitsMayFall(t *testing.T) {
 func TestASupervisorDoesNotWaitLong(t *testing.T) {
 	t.Parallel()
 	r := newRepo(t, map[string]string{"a/main.tf": resourceA})
-	r.home.wait = 500 * time.Millisecond
+	r.home.wait = 5 * time.Second // far longer than until the next line, however busy the machine
 	pid := r.pass("a")
 	exe := fmt.Sprintf("/proc/%d/exe", pid)
 	if _, err := os.Readlink(exe); err != nil {
@@ -218,7 +207,7 @@ func TestASupervisorThatIsNotAsBeforeEnds(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			r := newRepo(t, map[string]string{"a/main.tf": resourceA})
-			tool := hostile(t, realTool(t), script)
+			tool := before(t, realTool(t), "hostile", script)
 			s := r.looking("a", func(spec *Spec) { spec.Tool = tool })
 			r.plan(s, PlanOptions{}) // a plan that fails ends its supervisor whatever it did
 			if err := s.Close(); err != nil {
