@@ -37,6 +37,7 @@ type push struct {
 	UserID                                                                 int64
 	UserName                                                               string
 	GitObjectDirectory, GitAlternativeObjectDirectories, GitQuarantinePath string
+	GitPushOptions                                                         map[string]string
 	PullRequestID                                                          int64
 	PushTrigger                                                            string
 	DeployKeyID                                                            int64
@@ -48,14 +49,11 @@ func ask(hook, server string) error {
 	if os.Getenv("SSH_ORIGINAL_COMMAND") == "" || os.Getenv("GITEA_REPO_IS_WIKI") == "true" {
 		return nil // no push through Gitea, or none that is anybody's business
 	}
-	if options := os.Getenv("GIT_PUSH_OPTION_COUNT"); options != "" && options != "0" {
-		return fmt.Errorf("giteahook hands on no push options, of which there are %s", options)
-	}
 	p := push{
 		UserID: number("GITEA_PUSHER_ID"), UserName: os.Getenv("GITEA_PUSHER_NAME"),
 		GitObjectDirectory: os.Getenv("GIT_OBJECT_DIRECTORY"), GitQuarantinePath: os.Getenv("GIT_QUARANTINE_PATH"),
 		GitAlternativeObjectDirectories: os.Getenv("GIT_ALTERNATE_OBJECT_DIRECTORIES"),
-		PullRequestID:                   number("GITEA_PR_ID"), DeployKeyID: number("GITEA_DEPLOY_KEY_ID"),
+		GitPushOptions:                  options(), PullRequestID: number("GITEA_PR_ID"), DeployKeyID: number("GITEA_DEPLOY_KEY_ID"),
 		PushTrigger: os.Getenv("GITEA_PUSH_TRIGGER"),
 	}
 	refs := bufio.NewScanner(os.Stdin)
@@ -99,6 +97,17 @@ func ask(hook, server string) error {
 		return fmt.Errorf("status %s: %.200s", resp.Status, answer)
 	}
 	return fmt.Errorf("%s %s", refusal.Words, refusal.Err)
+}
+
+// options are those of `git push -o key=value`.
+func options() map[string]string {
+	all := map[string]string{}
+	for i := range number("GIT_PUSH_OPTION_COUNT") {
+		if key, value, ok := strings.Cut(os.Getenv(fmt.Sprintf("GIT_PUSH_OPTION_%d", i)), "="); ok {
+			all[key] = value
+		}
+	}
+	return all
 }
 
 // number is one of the environment; 0 is none.
