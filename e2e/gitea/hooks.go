@@ -23,7 +23,7 @@ refs/pull/*) exit 1 ;;
 esac
 `,
 	"post-receive": `#!/bin/sh
-git update-server-info
+git update-server-info || exit
 [ "$GITEA_INTERNAL_PUSH" = true ] && exit 0
 GITEA_INTERNAL_TOKEN={token} exec {program} post-receive {server}
 `,
@@ -49,7 +49,7 @@ func (u user) writeHooks(dir, program, token string, port *reservedPort) error {
 		if err := u.write(path, fill.Replace(script)); err != nil {
 			return fmt.Errorf("write hook: %w", err)
 		}
-		if err := os.Chmod(path, 0o755); err != nil {
+		if err := os.Chmod(path, 0o700); err != nil { // for the user alone: the token is in it
 			return fmt.Errorf("write hook: %w", err)
 		}
 	}
