@@ -68,7 +68,7 @@ func Gitea(ctx context.Context, log io.Writer) (dir string, err error) {
 }
 
 // GiteaHook returns the path of a program that does what `gitea hook` does for the hooks pre-receive and post-receive, in a
-// thirtieth of the time.
+// twentieth of the time (11 ms of 238).
 func GiteaHook(ctx context.Context, log io.Writer) (string, error) {
 	dir, err := giteaHookPart.ensure(ctx, log)
 	return filepath.Join(dir, giteaHookBinary), err

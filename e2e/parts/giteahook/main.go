@@ -41,7 +41,6 @@ type push struct {
 	PullRequestID                                                          int64
 	PushTrigger                                                            string
 	DeployKeyID                                                            int64
-	IsWiki                                                                 bool
 }
 
 // ask has Gitea say whether a push may be, or tells it of one that was. The error is what Gitea says against it.
