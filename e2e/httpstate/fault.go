@@ -14,7 +14,7 @@ type How string
 const (
 	Answer How = "answer" // it is answered with Status, 500 when that is 0
 	Cut    How = "cut"    // the connection is closed without an answer
-	Hang   How = "hang"   // it waits for Release and then goes on as if nothing had been; nothing is done if the client leaves before
+	Hang   How = "hang"   // it waits for Release and then goes on as if nothing had been; nothing is done if the server sees the client leave before
 )
 
 // Fault says which requests fail, and how. The zero Fault answers every request with 500.

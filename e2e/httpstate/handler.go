@@ -123,6 +123,8 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		select {
 		case <-released:
 		case <-r.Context().Done():
+		}
+		if r.Context().Err() != nil { // also where it was released as well: select would choose by chance
 			panic(http.ErrAbortHandler)
 		}
 		if done == nil {
