@@ -39,11 +39,15 @@ replace (
 )
 `
 
+// giteaTags choose the built-in database, and the Gitea that reads repositories itself, as its releases for Windows do. The other
+// starts two processes of Git whenever it opens one, which is a hundred for a pull request.
+const giteaTags = "sqlite sqlite_unlock_notify gogit"
+
 // giteaFiles are the directories of the module that the program reads as it runs.
 var giteaFiles = []string{"templates", "options", "public"}
 
 var giteaPart = part{
-	name: "gitea", version: giteaVersion + "-" + short(giteaModule, strings.Join(giteaFiles, ",")),
+	name: "gitea", version: giteaVersion + "-" + short(giteaModule, giteaTags, strings.Join(giteaFiles, ",")),
 	about: "Gitea " + giteaVersion + ", which takes about four minutes the first time",
 	build: buildGitea,
 }
@@ -99,7 +103,7 @@ func buildGitea(ctx context.Context, log io.Writer, dir string) error {
 	build := goBuild{
 		dir: module, mod: "mod", pkg: giteaPath, output: filepath.Join(dir, GiteaBinary),
 		ldflags: "-s -w -X main.Version=" + giteaVersion,
-		tags:    "sqlite sqlite_unlock_notify", cgo: true,
+		tags:    giteaTags, cgo: true,
 	}
 	if err := build.run(ctx, log); err != nil {
 		return err
