@@ -43,7 +43,7 @@ func TestFailedHookRunsAgain(t *testing.T) {
 			r.done("notify", ends)
 		}
 	}
-	manifests := annotated(job("notify", "  backoffLimit: 0\n"), `mooring.dev/hook: after`) + configMap("a", "k: v")
+	manifests := annotated(job("notify", byHand), `mooring.dev/hook: after`) + configMap("a", "k: v")
 	if _, err := r.apply(manifests); !errors.Is(err, ErrUnhealthy) {
 		t.Fatalf("error = %v", err)
 	}
